@@ -1,0 +1,42 @@
+# Compile options that every target of this project shares, and one function per kind of target.
+add_library(sambay_options INTERFACE)
+target_include_directories(sambay_options INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(sambay_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+  # Contracting a*b+c into an FMA behind our back would make results depend on the compiler:
+  # kernels that want FMA say so.
+  -ffp-contract=off)
+if(SAMBAY_WERROR)
+  target_compile_options(sambay_options INTERFACE -Werror)
+endif()
+if(SAMBAY_SANITIZE)
+  target_compile_options(sambay_options INTERFACE -fsanitize=${SAMBAY_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(sambay_options INTERFACE -fsanitize=${SAMBAY_SANITIZE})
+endif()
+
+# sambay_module(name DEPS targets...): the static library sambay::name from all *.cpp beside the calling
+# CMakeLists.txt. DEPS are the arrows of docs/architecture.md; tools/check_includes.py checks the same table.
+function(sambay_module name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(sources)
+    add_library(sambay_${name} STATIC ${sources})
+    target_link_libraries(sambay_${name} PUBLIC sambay_options ${ARG_DEPS})
+  else()
+    add_library(sambay_${name} INTERFACE)
+    target_link_libraries(sambay_${name} INTERFACE sambay_options ${ARG_DEPS})
+  endif()
+  add_library(sambay::${name} ALIAS sambay_${name})
+endfunction()
+
+# sambay_tests(folder DEPS targets...): one test program, <folder>_tests, from tests/<folder>/*_test.cpp.
+function(sambay_tests name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name}_tests ${sources})
+  target_link_libraries(${name}_tests PRIVATE sambay_options ${ARG_DEPS} sambay_test_support)
+  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+endfunction()

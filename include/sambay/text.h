@@ -1,0 +1,119 @@
+// Text in and out: tokenizer, incremental decoding, chat template, separating reasoning from answer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sambay/error.h"
+
+namespace sambay {
+
+using TokenId = int32_t;
+
+/// Byte-level BPE. Immutable and thread-safe.
+class Tokenizer {
+ public:
+  /// MODEL (Hugging Face folder, .safetensors beside tokenizer.json, GGUF) or a tokenizer.json.
+  /// "" opens the model embedded in the program, if there is one (see set_embedded_model).
+  static Result<std::unique_ptr<Tokenizer>> open(const std::string& path);
+  ~Tokenizer();
+
+  /// Any bytes. Special (added) tokens written in the text are plain text unless `parse_special`. Bytes that are
+  /// not UTF-8 become one byte token each. Linear in the length for sane vocabularies. Errors: invalid_argument
+  /// when the pattern gives up (match limit) or the vocabulary lacks a byte, naming the offset.
+  Result<std::vector<TokenId>> encode(std::string_view text, bool parse_special = false) const;
+
+  /// The bytes of one token: added tokens as written; "" for an id that has no token (padding rows). Any id.
+  std::string_view bytes(TokenId id) const;
+  /// All bytes in order, not checked to be UTF-8.
+  std::string decode(std::span<const TokenId> ids) const;
+
+  /// Tokens in the file, padding not counted: one more than the highest id.
+  int size() const;
+  bool is_special(TokenId id) const;  ///< control tokens (added, "special": true): never part of an answer's text
+  /// The id of an added token such as "<|end|>".
+  std::optional<TokenId> added_token(std::string_view content) const;
+  bool strips_right(TokenId id) const;  ///< added token with "rstrip": white space behind it belongs to it
+
+  class Impl;
+  explicit Tokenizer(std::unique_ptr<const Impl> impl);
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// Turns tokens into text as they come, holding back bytes that may still become a character. Bytes that
+/// cannot become UTF-8 any more turn into U+FFFD, one per maximal subpart (Unicode 15, section 3.9).
+class Detokenizer {
+ public:
+  /// hide_special: control tokens give no text.
+  explicit Detokenizer(const Tokenizer& tokenizer, bool hide_special = true)
+      : tokenizer_(&tokenizer), hide_special_(hide_special) {}
+  /// Appends to `out` what is certain after this token.
+  void push(TokenId id, std::string& out);
+  /// What was held back, as U+FFFD.
+  void finish(std::string& out);
+
+ private:
+  const Tokenizer* tokenizer_;
+  bool hide_special_;
+  std::string pending_;  // at most 3 bytes: a prefix of one character
+};
+
+struct ChatMessage {
+  std::string role;  ///< "system", "user", "assistant"
+  std::string content;
+};
+
+/// Renders a conversation as the model was trained to see it.
+class ChatTemplate {
+ public:
+  /// Recognizes the template text of the model's file by family. `forced_family` ("phi") skips recognition.
+  /// Errors: unsupported, with the template's fingerprint, when no family matches; not_found when the model has
+  /// no template; invalid_argument for an unknown forced family.
+  static Result<ChatTemplate> recognize(std::optional<std::string_view> template_text,
+                                        std::string_view forced_family = {});
+
+  const std::string& family() const { return family_; }
+  /// The text with special tokens written out, for people.
+  std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt = true) const;
+  /// The ids. Message contents are plain text: "<|end|>" typed by a user is not the token. White space that
+  /// follows a token with rstrip is dropped, as the reference tokenizer does. Errors: invalid_argument (unknown
+  /// role), unsupported (the vocabulary lacks a token that the template needs).
+  Result<std::vector<TokenId>> encode(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
+                                      bool add_generation_prompt = true) const;
+
+ private:
+  std::string family_;
+};
+
+/// Splits generated text into what stands between <think> and </think> and the rest, as it streams. Tags may
+/// arrive in pieces.
+class ReasoningSplitter {
+ public:
+  struct Piece {
+    bool reasoning;
+    std::string text;
+  };
+  /// Pieces that are certain now; text that may be the start of a tag is held back.
+  std::vector<Piece> push(std::string_view text);
+  std::vector<Piece> finish();
+  /// Inside a thinking section at the moment.
+  bool in_reasoning() const { return in_reasoning_; }
+
+ private:
+  std::string pending_;
+  bool in_reasoning_ = false, seen_ = false;
+};
+
+/// The GGUF file carried inside the program; set once by main before anything is opened. Empty by default.
+void set_embedded_model(std::span<const std::byte> gguf);
+std::span<const std::byte> embedded_model();
+
+}  // namespace sambay

@@ -1,0 +1,56 @@
+// A fixed set of workers for the kernels.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace sambay {
+
+/// N threads, the caller being the first, each pinned to its own core. Work is split statically, nothing is
+/// allocated per call, and a call returns when every part is done. Workers spin briefly between calls and
+/// then sleep. One thread at a time may call run(); calls do not nest.
+class ThreadPool {
+ public:
+  /// thread_count >= 1. The calling thread becomes thread 0 of every run(). pin: give each thread (the caller
+  /// too, when there is more than one) a core of its own, if the process may use as many.
+  explicit ThreadPool(int thread_count, bool pin = true);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int thread_count() const { return thread_count_; }
+
+  /// Calls fn(thread_index) once on each thread.
+  template <class F>
+  void run(F&& fn) {
+    using Fn = std::remove_reference_t<F>;
+    run_erased([](void* f, int thread) { (*static_cast<Fn*>(f))(thread); }, const_cast<void*>(static_cast<const void*>(&fn)));
+  }
+
+  /// Splits [0, count) into one contiguous range per thread, with borders at multiples of `grain`, and calls
+  /// fn(first, last) for each non-empty range. The split depends on count, grain and thread_count only.
+  template <class F>
+  void parallel_for(int64_t count, int64_t grain, F&& fn) {
+    if (count <= 0) return;
+    const int64_t grains = (count + grain - 1) / grain;
+    if (thread_count_ == 1 || grains == 1) return fn(int64_t{0}, count);
+    run([&](int thread) {
+      const int64_t first = grains * thread / thread_count_ * grain;
+      const int64_t last = grains * (thread + 1) / thread_count_ * grain;
+      const int64_t clipped = last < count ? last : count;
+      if (first < clipped) fn(first, clipped);
+    });
+  }
+
+ private:
+  void run_erased(void (*fn)(void*, int), void* context);
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+  int thread_count_;
+};
+
+/// Cores that this process may use, counting the hardware threads of one core once. At least 1.
+int physical_core_count();
+
+}  // namespace sambay

@@ -1,0 +1,71 @@
+// One view over everything a model can be loaded from.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "formats/gguf_reader.h"
+#include "formats/tensor_view.h"
+#include "sambay/error.h"
+
+namespace sambay {
+
+/// Which naming scheme the tensors follow.
+enum class CheckpointKind { hugging_face, gguf };
+
+/// The side files of a Hugging Face folder, as text; absent when the folder has none.
+struct CheckpointText {
+  std::string config;  // config.json, always there
+  std::optional<std::string> tokenizer;          // tokenizer.json
+  std::optional<std::string> tokenizer_config;   // tokenizer_config.json
+  std::optional<std::string> generation_config;  // generation_config.json
+  std::optional<std::string> chat_template;      // chat_template.jinja
+};
+
+/// Keeps the mapped files alive; views are valid as long as it lives. Move-only, thread-safe after open.
+class Checkpoint {
+ public:
+  /// A Hugging Face folder (config.json + model.safetensors, or shards + model.safetensors.index.json), a
+  /// .safetensors file beside a config.json, or a GGUF file (told by its first four bytes, not by its name).
+  /// Errors name the file: not_found for a missing path, shard or config, with what a folder needs to hold.
+  static Result<Checkpoint> open(const std::string& path);
+  /// A GGUF already in memory (the embedded model). The bytes must outlive the checkpoint.
+  static Result<Checkpoint> from_gguf_memory(std::span<const std::byte> bytes, std::string name);
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  CheckpointKind kind() const { return kind_; }
+  /// What the user called it; for messages.
+  const std::string& name() const { return name_; }
+  std::span<const TensorView> tensors() const { return tensors_; }
+  /// nullptr when there is none.
+  const TensorView* find(std::string_view tensor) const;
+  /// Only for kind gguf.
+  const GgufReader& gguf() const;
+  /// Only for kind hugging_face.
+  const CheckpointText& text() const;
+  /// Bytes of all files that hold tensors.
+  int64_t file_bytes() const { return file_bytes_; }
+
+ private:
+  Checkpoint() = default;
+  Result<void> add_tensors(std::span<const TensorView> tensors, const std::string& file);
+  CheckpointKind kind_ = CheckpointKind::gguf;
+  std::string name_;
+  std::vector<MappedFile> files_;
+  std::vector<TensorView> tensors_;
+  std::unordered_map<std::string, size_t> by_name_;
+  std::unique_ptr<GgufReader> gguf_;
+  CheckpointText text_;
+  int64_t file_bytes_ = 0;
+};
+
+}  // namespace sambay

@@ -1,0 +1,50 @@
+// The safetensors format: reading one file, the index of a sharded set, and streaming writing.
+// Source: the format description in huggingface/safetensors; limits in docs/file-format.md.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "formats/tensor_view.h"
+#include "sambay/error.h"
+
+namespace sambay {
+
+/// Parses header and tensor table of a whole file. The views point into `file`. Checks everything against the
+/// file's size before allocating: header length, offsets inside the data, begin <= end, size = shape x type, no
+/// overlap, no hole, no duplicate name. A type that we do not compute with (I64, BOOL, F64, ...) is an
+/// `unsupported` error naming the tensor. `name` is put in front of messages.
+Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> file, std::string_view name);
+
+/// model.safetensors.index.json: tensor name -> shard file name. Shard names with a path separator, "." or ".."
+/// are refused.
+Result<std::map<std::string, std::string>> parse_safetensors_index(std::string_view json, std::string_view name);
+
+/// Writes a file whose tensors are declared first and then streamed in the declared order.
+class SafetensorsWriter {
+ public:
+  struct Entry {
+    std::string name;
+    DType type;  // f32 or i32
+    std::vector<int64_t> shape;
+  };
+  static Result<SafetensorsWriter> create(const std::string& path, const std::vector<Entry>& entries);
+  /// The next bytes of the data section; any split.
+  Result<void> write(std::span<const std::byte> bytes);
+  /// Bytes at an offset of the data section, for data that comes out of order.
+  Result<void> write_at(int64_t data_offset, std::span<const std::byte> bytes);
+  /// Fails with `internal` if fewer or more bytes were appended than declared.
+  Result<void> finish();
+
+ private:
+  explicit SafetensorsWriter(AtomicFile file) : file_(std::move(file)) {}
+  AtomicFile file_;
+  int64_t data_start_ = 0, data_bytes_ = 0;
+};
+
+}  // namespace sambay

@@ -1,0 +1,29 @@
+// One tensor of a file: name, type, shape, bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+
+namespace sambay {
+
+/// shape is outermost first, as in Hugging Face files (GGUF's order reversed). bytes lies inside the mapped
+/// file, is checked to be exactly as long as shape and type say, and may be unaligned for safetensors.
+struct TensorView {
+  std::string name;
+  DType type;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;
+
+  int64_t element_count() const {
+    int64_t count = 1;
+    for (int64_t d : shape) count *= d;
+    return count;
+  }
+};
+
+}  // namespace sambay

@@ -19,7 +19,7 @@ using TokenId = int32_t;
 class Tokenizer {
  public:
   /// MODEL (Hugging Face folder, .safetensors beside tokenizer.json, GGUF) or a tokenizer.json.
-  /// "" opens the model embedded in the program, if there is one (see set_embedded_model).
+  /// "" opens the model embedded in the program, if there is one (embedded_model.h).
   static Result<std::unique_ptr<Tokenizer>> open(const std::string& path);
   ~Tokenizer();
 
@@ -111,9 +111,5 @@ class ReasoningSplitter {
   std::string pending_;
   bool in_reasoning_ = false, seen_ = false;
 };
-
-/// The GGUF file carried inside the program; set once by main before anything is opened. Empty by default.
-void set_embedded_model(std::span<const std::byte> gguf);
-std::span<const std::byte> embedded_model();
 
 }  // namespace sambay

@@ -34,6 +34,7 @@ class Checkpoint {
  public:
   /// A Hugging Face folder (config.json + model.safetensors, or shards + model.safetensors.index.json), a
   /// .safetensors file beside a config.json, or a GGUF file (told by its first four bytes, not by its name).
+  /// "" is the model embedded in the program (sambay/embedded_model.h).
   /// Errors name the file: not_found for a missing path, shard or config, with what a folder needs to hold.
   static Result<Checkpoint> open(const std::string& path);
   /// A GGUF already in memory (the embedded model). The bytes must outlive the checkpoint.

@@ -25,7 +25,8 @@ class ThreadPool {
   template <class F>
   void run(F&& fn) {
     using Fn = std::remove_reference_t<F>;
-    run_erased([](void* f, int thread) { (*static_cast<Fn*>(f))(thread); }, const_cast<void*>(static_cast<const void*>(&fn)));
+    run_erased([](void* f, int thread) { (*static_cast<Fn*>(f))(thread); },
+               const_cast<void*>(static_cast<const void*>(&fn)));
   }
 
   /// Splits [0, count) into one contiguous range per thread, with borders at multiples of `grain`, and calls

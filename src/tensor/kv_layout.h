@@ -8,7 +8,7 @@
 
 namespace sambay {
 
-inline constexpr int kPageTokens = 64;   ///< positions in one KV page
+inline constexpr int kPageTokens = 64;  ///< positions in one KV page
 inline constexpr int kMaxKvGroups = 2;
 
 /// Layers that share one page table. Keys (and values) of `unit_heads` neighbouring heads lie together as one
@@ -22,8 +22,8 @@ struct KvGroup {
   int unit_width() const { return unit_heads * head_dim; }
 };
 
-/// Page of a group: [layer][unit][K then V][kPageTokens rows], a row being unit_width elements of the KV type,
-/// padded to whole blocks. So what one query reads is contiguous in position.
+/// Page of a group: [layer][unit][K then V][kPageTokens rows], a row being unit_width elements of the KV
+/// type, padded to whole blocks. So what one query reads is contiguous in position.
 struct KvLayout {
   KvLayout(const KvGroup& g, DType kv_type) : group(g), type(kv_type) {
     const DTypeInfo& info = dtype_info(kv_type);
@@ -33,7 +33,9 @@ struct KvLayout {
     page_bytes = plane_bytes * 2 * g.units() * g.layers;
   }
   /// Offset inside a page of the key plane of (layer of the group, unit); the value plane follows it.
-  int64_t key_plane(int layer, int unit) const { return (int64_t{layer} * group.units() + unit) * 2 * plane_bytes; }
+  int64_t key_plane(int layer, int unit) const {
+    return (int64_t{layer} * group.units() + unit) * 2 * plane_bytes;
+  }
 
   KvGroup group;
   DType type;

@@ -1,0 +1,141 @@
+#include "base/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace sambay {
+namespace {
+
+// Long enough to bridge the gap between two ops of a step, short enough not to burn a core while a server
+// idles.
+constexpr int kSpins = 20000;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+std::vector<int> allowed_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    for (int i = 0; i < CPU_SETSIZE; i++)
+      if (CPU_ISSET(i, &set)) cores.push_back(i);
+  return cores;
+}
+
+/// The allowed hardware threads, those that are the first of their physical core in front.
+std::vector<int> cores_first(int* physical) {
+  std::vector<int> first, rest;
+  std::set<std::string> seen;
+  for (int cpu : allowed_cores()) {
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
+    std::string siblings;
+    const bool known = static_cast<bool>(std::getline(file, siblings));
+    (!known || seen.insert(siblings).second ? first : rest).push_back(cpu);
+  }
+  *physical = static_cast<int>(first.size());
+  first.insert(first.end(), rest.begin(), rest.end());
+  return first;
+}
+
+void pin_this_thread(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // failing only costs speed
+}
+
+}  // namespace
+
+// A generation counter starts the workers, a second counter collects them. Both are waited for with a short
+// spin and then a futex (std::atomic::wait).
+struct ThreadPool::Shared {
+  alignas(64) std::atomic<uint32_t> generation{0};
+  alignas(64) std::atomic<int> running{0};
+  void (*fn)(void*, int) = nullptr;
+  void* context = nullptr;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+
+  void work(int index) {
+    for (uint32_t seen = 0;;) {
+      uint32_t now = generation.load(std::memory_order_acquire);
+      for (int i = 0; now == seen && i < kSpins; i++) {
+        pause_briefly();
+        now = generation.load(std::memory_order_acquire);
+      }
+      while (now == seen) {
+        generation.wait(seen, std::memory_order_acquire);
+        now = generation.load(std::memory_order_acquire);
+      }
+      seen = now;
+      if (stop.load(std::memory_order_relaxed)) return;
+      fn(context, index);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int thread_count, bool pin)
+    : shared_(std::make_unique<Shared>()), thread_count_(thread_count) {
+  int physical = 0;
+  const std::vector<int> cores = cores_first(&physical);
+  const bool pinned = pin && thread_count > 1 && static_cast<size_t>(thread_count) <= cores.size();
+  for (int i = 1; i < thread_count; i++)
+    shared_->workers.emplace_back([shared = shared_.get(), i, pinned, core = pinned ? cores[i] : 0] {
+      if (pinned) pin_this_thread(core);
+      shared->work(i);
+    });
+  if (pinned) pin_this_thread(cores[0]);
+}
+
+ThreadPool::~ThreadPool() {
+  shared_->stop.store(true, std::memory_order_relaxed);
+  shared_->generation.fetch_add(1, std::memory_order_release);
+  shared_->generation.notify_all();
+  for (std::thread& worker : shared_->workers) worker.join();
+}
+
+void ThreadPool::run_erased(void (*fn)(void*, int), void* context) {
+  if (thread_count_ == 1) return fn(context, 0);
+  shared_->fn = fn;
+  shared_->context = context;
+  shared_->running.store(thread_count_ - 1, std::memory_order_relaxed);
+  shared_->generation.fetch_add(1, std::memory_order_release);
+  shared_->generation.notify_all();
+  fn(context, 0);
+  int left = shared_->running.load(std::memory_order_acquire);
+  for (int i = 0; left != 0 && i < kSpins; i++) {
+    pause_briefly();
+    left = shared_->running.load(std::memory_order_acquire);
+  }
+  while (left != 0) {
+    shared_->running.wait(left, std::memory_order_acquire);
+    left = shared_->running.load(std::memory_order_acquire);
+  }
+}
+
+int physical_core_count() {
+  int physical = 0;
+  cores_first(&physical);
+  return physical > 0 ? physical : 1;
+}
+
+}  // namespace sambay

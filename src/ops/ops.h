@@ -1,5 +1,5 @@
-// The tensor operations that a forward pass is written in. Two levels, two vocabularies: ops take tensors, check
-// shapes and split work over threads; kernels (below) take pointers and know the instruction set.
+// The tensor operations that a forward pass is written in. Two levels, two vocabularies: ops take tensors,
+// check shapes and split work over threads; kernels (below) take pointers and know the instruction set.
 #pragma once
 
 #include <memory>
@@ -56,12 +56,14 @@ class Ops {
  public:
   virtual ~Ops() = default;
   virtual std::string_view name() const = 0;  ///< "cpu/avx2"
+  virtual int threads() const = 0;
 
   /// y[t] = table.row(tokens[t]) as f32.   y [T, hidden]
   virtual void embed(const Weight& table, std::span<const TokenId> tokens, Rows<float> y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, per row.   x, y [T, cols]
   virtual void layer_norm(Rows<const float> x, const Norm& norm, Rows<float> y) = 0;
-  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. Block-quantized W: x is rounded to int8 per block of 32.
+  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. Block-quantized W: x is rounded to int8 per block
+  /// of 32.
   virtual void matmul(Rows<const float> x, const Linear& linear, Rows<float> y) = 0;
   /// x += y
   virtual void add(Rows<const float> y, Rows<float> x) = 0;
@@ -69,24 +71,24 @@ class Ops {
   virtual void silu_mul(Rows<const float> gate, Rows<const float> up, Rows<float> y) = 0;
   /// y[i] = x[rows[i]]
   virtual void gather_rows(Rows<const float> x, std::span<const int> rows, Rows<float> y) = 0;
-  /// u = silu(causal depthwise convolution of x), starting from and leaving behind the conv state of each sequence.
-  /// x, u [T, inner]; must not overlap.
-  virtual void conv1d(const Batch& batch, const CacheMemory& memory, const MambaState& state, const ConvWeights& w,
-                      Rows<const float> x, Rows<float> u) = 0;
+  /// u = silu(causal depthwise convolution of x), starting from and leaving behind the conv state of each
+  /// sequence. x, u [T, inner]; must not overlap.
+  virtual void conv1d(const Batch& batch, const CacheMemory& memory, const MambaState& state,
+                      const ConvWeights& w, Rows<const float> x, Rows<float> u) = 0;
   /// Selective scan (Mamba-1). Per channel c and row t, s starting from the sequence's ssm state:
   ///   dt = softplus(dt_raw);  s[n] = exp(dt*A[n]) s[n] + dt*u*B[n];  y = sum_n s[n] C[n] + D u
   /// dt_raw, u, y [T, inner] (y may be dt_raw); b, c [T, state].
   virtual void selective_scan(const Batch& batch, const CacheMemory& memory, const MambaState& state,
-                              const ScanWeights& w, Rows<const float> dt_raw, Rows<const float> u, Rows<const float> b,
-                              Rows<const float> c, Rows<float> y) = 0;
+                              const ScanWeights& w, Rows<const float> dt_raw, Rows<const float> u,
+                              Rows<const float> b, Rows<const float> c, Rows<float> y) = 0;
   /// Stores key and value of every row of the batch.   k, v [T, kv_heads * head_dim]
-  virtual void kv_append(const Batch& batch, const CacheMemory& memory, const KvLayer& kv, Rows<const float> k,
-                         Rows<const float> v) = 0;
-  /// Differential attention: two softmaxes over neighbouring heads, one value of 2 * head_dim, a0 - lambda a1,
-  /// RMS norm, scale. q, y [R, heads * head_dim]; row r is batch row rows[r] (all rows when empty), whose own key
-  /// is already stored. The window is the group's. Source: docs/model.md, "Differential attention".
-  virtual void diff_attention(const Batch& batch, const CacheMemory& memory, const KvLayer& kv, const DiffWeights& w,
-                              RowIndex rows, Rows<const float> q, Rows<float> y) = 0;
+  virtual void kv_append(const Batch& batch, const CacheMemory& memory, const KvLayer& kv,
+                         Rows<const float> k, Rows<const float> v) = 0;
+  /// Differential attention: two softmaxes over neighbouring heads, one value of 2 * head_dim, a0 - lambda
+  /// a1, RMS norm, scale. q, y [R, heads * head_dim]; row r is batch row rows[r] (all rows when empty), whose
+  /// own key is already stored. The window is the group's. Source: docs/model.md, "Differential attention".
+  virtual void diff_attention(const Batch& batch, const CacheMemory& memory, const KvLayer& kv,
+                              const DiffWeights& w, RowIndex rows, Rows<const float> q, Rows<float> y) = 0;
 };
 
 struct CpuOptions {
@@ -94,7 +96,8 @@ struct CpuOptions {
   std::string_view isa;  ///< "" best supported; else a name of compiled_kernels()
   bool pin = true;
 };
-/// Errors: invalid_argument (thread count, unknown ISA: lists the known ones), unsupported (this CPU lacks it).
+/// Errors: invalid_argument (thread count, unknown ISA: lists the known ones), unsupported (this CPU lacks
+/// it).
 Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options = {});
 
 }  // namespace sambay

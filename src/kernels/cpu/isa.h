@@ -1,0 +1,16 @@
+// The tables that the sealed files define, and the questions asked before one is used.
+#pragma once
+
+#include "kernels/cpu/kernel_table.h"
+
+namespace sambay {
+
+const CpuKernels& kernels_scalar();
+#if defined(__x86_64__)
+const CpuKernels& kernels_avx2();
+#endif
+
+bool cpu_has_scalar();
+bool cpu_has_avx2();  // with FMA and F16C, which every AVX2 CPU of the last ten years has
+
+}  // namespace sambay

@@ -1,0 +1,34 @@
+// Built with -mavx2 -mfma -mf16c. Only static code and C headers below this line (see kernel_table.h).
+#include "kernels/cpu/isa.h"
+
+#if defined(__x86_64__)
+// clang-format off
+#include "kernels/cpu/vec_avx2.h"
+#include "kernels/cpu/generic_kernels.inc"
+#include "kernels/cpu/dot_avx2.inc"
+// clang-format on
+
+namespace sambay {
+namespace {
+
+// Constant-initialized: nothing of this file runs before the CPU was asked.
+constexpr CpuKernels make_table() {
+  CpuKernels k{};
+  k.name = "avx2";
+  k.supported = cpu_has_avx2;
+  fill_generic(k);
+  k.quantize_row = quantize_row;
+  k.matmul[kKernelQ8_0] = matmul_q8_0;
+  k.quantizes_input[kKernelQ8_0] = true;
+  return k;
+}
+constexpr CpuKernels kTable = make_table();
+
+}  // namespace
+
+// Only returns an address, so any CPU may ask.
+const CpuKernels& kernels_avx2() { return kTable; }
+
+}  // namespace sambay
+
+#endif

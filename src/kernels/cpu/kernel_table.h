@@ -1,0 +1,114 @@
+// The table of CPU kernels, one per instruction set. Kernels take pointers and sizes, run on one thread,
+// allocate nothing and cannot fail: the ops above checked the shapes.
+//
+// Plain C headers only: this file is included by the sealed isa_<name>.cpp files, which are built with extra
+// instruction-set flags. A std:: template instantiated there could be kept by the linker for the whole
+// program and crash older CPUs.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace sambay {
+
+/// Same numbers as DType (checked in kernels.cpp).
+enum KernelType { kKernelF32, kKernelF16, kKernelBF16, kKernelQ8_0, kKernelTypeCount };
+
+/// y[t][r] = bias[r] + sum_k w[r][k] x[t][k]  for r in [first, last), t in [0, x_rows).
+/// Every y element is one sum in ascending order of k with a fixed number of partial sums, whatever the other
+/// arguments are.
+struct MatMulArgs {
+  const uint8_t* weight;  // row 0
+  int64_t row_bytes;
+  int64_t cols;
+  const float* bias;  // [out] or null
+  const float* x;     // [x_rows, cols], f32; unused when the type wants quantized input
+  int64_t x_stride;   // floats
+  const int8_t* xq;   // [x_rows, cols] int8, and
+  const float* xs;    // [x_rows, cols / 32] scales, from quantize_row
+  int64_t x_rows;
+  float* y;
+  int64_t y_stride;
+  int64_t first, last;
+};
+
+/// Causal depthwise convolution with silu for channels [first, last) of one sequence.
+struct ConvArgs {
+  const float* x;  // [rows, inner]
+  int64_t x_stride;
+  float* u;  // [rows, inner]
+  int64_t u_stride;
+  int64_t rows, inner;
+  const float* weight;  // [taps, inner]
+  const float* bias;    // [inner]
+  int taps;
+  const float* state_in;    // [taps - 1, inner], oldest first; null = zeros
+  float* const* state_out;  // [rows], null = nobody wants it; may equal state_in
+  int64_t first, last;
+};
+
+/// One selective-scan step per row, in order, for channels [first, last) of one sequence (Mamba-1):
+///   dt = softplus(dt_raw);  s[n] = exp(dt*A[n]) s[n] + dt*u*B[n];  y = D u + sum_n s[n] C[n]
+/// The state is transposed, [state, inner], so that lanes run along channels and no sum crosses lanes.
+/// Source: Gu & Dao 2023, section 3; reference values: tests/golden.
+struct ScanArgs {
+  const float *dt, *u, *b, *c;  // [rows, inner] x2, [rows, state] x2
+  int64_t dt_stride, u_stride, b_stride, c_stride;
+  float* y;  // [rows, inner]; may be dt
+  int64_t y_stride;
+  int64_t rows, inner;
+  const float* a;  // [state, inner]
+  const float* d;  // [inner]
+  int state;
+  const float* state_in;    // [state, inner]; null = zeros
+  float* const* state_out;  // as in ConvArgs
+  int64_t first, last;
+};
+
+/// Differential attention of one row and one KV pair ("unit"): `pairs` query pairs share one pair of keys and
+/// one value of 2 * head_dim. Keys are walked page by page at absolute positions, so the result does not
+/// depend on how the prompt was cut into chunks.
+struct AttentionArgs {
+  const float* q;  // [pairs, 2, head_dim]
+  int pairs, head_dim;
+  const uint8_t* pool;   // of the group's pages
+  const int32_t* pages;  // page of position p: pages[p / page_tokens]
+  int64_t page_bytes;
+  int page_tokens;
+  int64_t key_plane;    // offset of this unit's keys in a page
+  int64_t plane_bytes;  // the values follow the keys after as many bytes
+  int64_t row_bytes;
+  int64_t first, last;  // positions [first, last]
+  float scale;          // 1 / sqrt(head_dim)
+  float lambda, eps, out_scale;
+  const float* sub_norm;  // [2 * head_dim]
+  float* y;               // [pairs, 2 * head_dim]
+  float* scratch;         // attention_scratch_floats(pairs, head_dim, page_tokens)
+};
+
+static inline int64_t attention_scratch_floats(int64_t pairs, int64_t head_dim, int64_t page_tokens) {
+  return pairs * 2 * (2 * head_dim + page_tokens + 2) + 64;
+}
+
+struct CpuKernels {
+  const char* name;
+  bool (*supported)();  // asked from a file built without extra flags
+
+  void (*matmul[kKernelTypeCount])(const MatMulArgs&);
+  bool quantizes_input[kKernelTypeCount];  // matmul reads xq and xs instead of x
+  /// One row to int8, per block of 32: scale = max|x| / 127, ties to even. cols is a multiple of 32.
+  void (*quantize_row)(const float* x, int8_t* q, float* scales, int64_t cols);
+
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* y, int64_t n);
+  void (*add)(const float* y, float* x, int64_t n);  // x += y
+  void (*silu_mul)(const float* gate, const float* up, float* y, int64_t n);
+  void (*conv1d)(const ConvArgs&);
+  void (*selective_scan)(const ScanArgs&);
+  void (*diff_attention[kKernelTypeCount])(const AttentionArgs&);  // by KV type; null for bf16
+
+  // Elementary functions, exposed so that tests can sweep their whole range.
+  void (*exp)(const float* x, float* y, int64_t n);
+  void (*softplus)(const float* x, float* y, int64_t n);
+};
+
+}  // namespace sambay

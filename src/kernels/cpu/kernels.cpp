@@ -1,0 +1,46 @@
+#include "kernels/cpu/kernels.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "kernels/cpu/isa.h"
+#include "tensor/dtype.h"
+
+namespace sambay {
+
+static_assert(kKernelF32 == static_cast<int>(DType::f32) && kKernelF16 == static_cast<int>(DType::f16) &&
+              kKernelBF16 == static_cast<int>(DType::bf16) && kKernelQ8_0 == static_cast<int>(DType::q8_0));
+
+std::span<const CpuKernels* const> compiled_kernels() {
+  // One row per instruction set, best first. A local static, because tests ask before main.
+  static const std::array kCompiled = {
+#if defined(__x86_64__)
+      &kernels_avx2(),
+#endif
+      &kernels_scalar(),
+  };
+  return kCompiled;
+}
+
+Result<const CpuKernels*> select_kernels(std::string_view forced_name) {
+  if (forced_name.empty()) {
+    if (const char* env = std::getenv("SAMBAY_ISA")) forced_name = env;
+  }
+  std::string known;
+  for (const CpuKernels* kernels : compiled_kernels()) {
+    if (forced_name.empty() ? kernels->supported() : forced_name == kernels->name) {
+      if (!kernels->supported())
+        return fail(ErrorCode::unsupported,
+                    fmt::format("instruction set {}: this CPU does not have it", forced_name));
+      return kernels;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(kernels->name);
+  }
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("instruction set '{}' is unknown; this build has {}", forced_name, known));
+}
+
+}  // namespace sambay

@@ -1,0 +1,302 @@
+// Ops on the CPU: checks shapes, splits work over threads, calls the kernel table.
+#include <fmt/core.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "kernels/cpu/kernels.h"
+#include "ops/ops.h"
+
+namespace sambay {
+namespace {
+
+// Work below these sizes is not worth waking another thread for.
+constexpr int64_t kElementGrain = 2048;  // elements of an elementwise op
+constexpr int64_t kChannelGrain = 64;    // channels of convolution and scan
+constexpr int64_t kOutputGrain = 8;      // output rows of a matrix product
+
+const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(const CpuKernels& kernels, int threads, bool pin)
+      : kernels_(kernels), pool_(threads, pin), name_(fmt::format("cpu/{}", kernels.name)) {}
+
+  std::string_view name() const override { return name_; }
+  int threads() const override { return pool_.thread_count(); }
+
+  void embed(const Weight& table, std::span<const TokenId> tokens, Rows<float> y) override {
+    SAMBAY_CHECK(table.cols == y.cols && static_cast<int64_t>(tokens.size()) == y.rows, shape("embed", y));
+    const auto decode = dtype_info(table.type).decode;
+    for (int64_t t = 0; t < y.rows; t++) {
+      SAMBAY_CHECK(tokens[t] >= 0 && tokens[t] < table.rows, fmt::format("token {}", tokens[t]));
+      decode(table.row(tokens[t]), y.row(t), table.cols);
+    }
+  }
+
+  void layer_norm(Rows<const float> x, const Norm& norm, Rows<float> y) override {
+    SAMBAY_CHECK(x.rows == y.rows && x.cols == y.cols, shape("layer_norm", x));
+    pool_.parallel_for(x.rows, 1, [&](int64_t first, int64_t last) {
+      for (int64_t t = first; t < last; t++)
+        kernels_.layer_norm(x.row(t), norm.weight, norm.bias, norm.eps, y.row(t), x.cols);
+    });
+  }
+
+  void matmul(Rows<const float> x, const Linear& linear, Rows<float> y) override {
+    const Weight& w = linear.weight;
+    SAMBAY_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, shape("matmul", x));
+    const auto type = static_cast<size_t>(w.type);
+    SAMBAY_CHECK(type < kKernelTypeCount && kernels_.matmul[type], "weight type");
+    MatMulArgs args{};
+    args.weight = bytes(w.data);
+    args.row_bytes = w.row_bytes();
+    args.cols = w.cols;
+    args.bias = linear.bias;
+    args.x = x.data;
+    args.x_stride = x.stride;
+    args.x_rows = x.rows;
+    args.y = y.data;
+    args.y_stride = y.stride;
+    if (kernels_.quantizes_input[type]) quantize_input(x, args);
+    pool_.parallel_for(w.rows, kOutputGrain, [&](int64_t first, int64_t last) {
+      MatMulArgs mine = args;
+      mine.first = first;
+      mine.last = last;
+      kernels_.matmul[type](mine);
+    });
+  }
+
+  void add(Rows<const float> y, Rows<float> x) override {
+    SAMBAY_CHECK(x.rows == y.rows && x.cols == y.cols, shape("add", y));
+    by_elements(x.rows, x.cols, [&](int64_t t, int64_t from, int64_t count) {
+      kernels_.add(y.row(t) + from, x.row(t) + from, count);
+    });
+  }
+
+  void silu_mul(Rows<const float> gate, Rows<const float> up, Rows<float> y) override {
+    SAMBAY_CHECK(gate.rows == y.rows && gate.cols == y.cols && up.rows == y.rows && up.cols == y.cols,
+                 shape("silu_mul", gate));
+    by_elements(y.rows, y.cols, [&](int64_t t, int64_t from, int64_t count) {
+      kernels_.silu_mul(gate.row(t) + from, up.row(t) + from, y.row(t) + from, count);
+    });
+  }
+
+  void gather_rows(Rows<const float> x, std::span<const int> rows, Rows<float> y) override {
+    SAMBAY_CHECK(x.cols == y.cols && static_cast<int64_t>(rows.size()) == y.rows, shape("gather_rows", x));
+    for (int64_t i = 0; i < y.rows; i++)
+      std::memcpy(y.row(i), x.row(rows[i]), static_cast<size_t>(x.cols) * sizeof(float));
+  }
+
+  void conv1d(const Batch& batch, const CacheMemory& memory, const MambaState& state, const ConvWeights& w,
+              Rows<const float> x, Rows<float> u) override {
+    SAMBAY_CHECK(x.rows == u.rows && x.cols == u.cols, shape("conv1d", x));
+    const StateRows out(batch, memory, state.conv_offset);
+    pool_.parallel_for(x.cols, kChannelGrain, [&](int64_t first, int64_t last) {
+      for (const SeqRows& s : batch.sequences) {
+        ConvArgs args{};
+        args.x = x.row(s.first_row), args.x_stride = x.stride;
+        args.u = u.row(s.first_row), args.u_stride = u.stride;
+        args.rows = s.row_count, args.inner = x.cols;
+        args.weight = w.weight, args.bias = w.bias, args.taps = w.taps;
+        args.state_in = state_in(s, memory, state.conv_offset);
+        args.state_out = out.of(s);
+        args.first = first, args.last = last;
+        kernels_.conv1d(args);
+      }
+    });
+  }
+
+  void selective_scan(const Batch& batch, const CacheMemory& memory, const MambaState& state,
+                      const ScanWeights& w, Rows<const float> dt_raw, Rows<const float> u,
+                      Rows<const float> b, Rows<const float> c, Rows<float> y) override {
+    SAMBAY_CHECK(dt_raw.cols == u.cols && u.cols == y.cols && b.cols == w.state && c.cols == w.state,
+                 shape("selective_scan", u));
+    const StateRows out(batch, memory, state.ssm_offset);
+    pool_.parallel_for(u.cols, kChannelGrain, [&](int64_t first, int64_t last) {
+      for (const SeqRows& s : batch.sequences) {
+        ScanArgs args{};
+        args.dt = dt_raw.row(s.first_row), args.dt_stride = dt_raw.stride;
+        args.u = u.row(s.first_row), args.u_stride = u.stride;
+        args.b = b.row(s.first_row), args.b_stride = b.stride;
+        args.c = c.row(s.first_row), args.c_stride = c.stride;
+        args.y = y.row(s.first_row), args.y_stride = y.stride;
+        args.rows = s.row_count, args.inner = u.cols;
+        args.a = w.a, args.d = w.d, args.state = w.state;
+        args.state_in = state_in(s, memory, state.ssm_offset);
+        args.state_out = out.of(s);
+        args.first = first, args.last = last;
+        kernels_.selective_scan(args);
+      }
+    });
+  }
+
+  void kv_append(const Batch& batch, const CacheMemory& memory, const KvLayer& kv, Rows<const float> k,
+                 Rows<const float> v) override {
+    const KvLayout& layout = *kv.layout;
+    const int width = layout.group.unit_width();
+    SAMBAY_CHECK(k.cols == int64_t{width} * layout.group.units() && v.cols == k.cols, shape("kv_append", k));
+    const auto encode = dtype_info(layout.type).encode;
+    std::vector<float>& padded = padded_row_;  // stays zero behind the row
+    padded.resize(static_cast<size_t>(layout.row_elems));
+    for (const SeqRows& s : batch.sequences)
+      for (int i = 0; i < s.row_count; i++) {
+        const int position = s.position + i;
+        std::byte* page = memory.pages[kv.group] + page_of(s, kv, position) * layout.page_bytes;
+        for (int unit = 0; unit < layout.group.units(); unit++) {
+          std::byte* key =
+              page + layout.key_plane(kv.layer, unit) + position % kPageTokens * layout.row_bytes;
+          for (const auto& [from, to] : {std::pair{k, key}, std::pair{v, key + layout.plane_bytes}}) {
+            const float* row = from.row(s.first_row + i) + int64_t{unit} * width;
+            if (width == layout.row_elems) {
+              encode(row, to, width);
+            } else {
+              std::memcpy(padded.data(), row, static_cast<size_t>(width) * sizeof(float));
+              encode(padded.data(), to, layout.row_elems);
+            }
+          }
+        }
+      }
+  }
+
+  void diff_attention(const Batch& batch, const CacheMemory& memory, const KvLayer& kv, const DiffWeights& w,
+                      RowIndex rows, Rows<const float> q, Rows<float> y) override {
+    const KvLayout& layout = *kv.layout;
+    const KvGroup& group = layout.group;
+    const int64_t unit_q = q.cols / group.units();  // query floats that one KV pair serves
+    SAMBAY_CHECK(q.rows == y.rows && q.cols == y.cols && unit_q % (2 * group.head_dim) == 0,
+                 shape("diff_attention", q));
+    const auto kernel = kernels_.diff_attention[static_cast<size_t>(layout.type)];
+    const int pairs = static_cast<int>(unit_q / (2 * group.head_dim));
+    const std::vector<RowPlace>& places = locate(batch, rows, q.rows);
+    reserve_scratch(attention_scratch_floats(pairs, group.head_dim, kPageTokens));
+
+    pool_.run([&](int thread) {
+      const int64_t tasks = q.rows * group.units();
+      const int64_t last = tasks * (thread + 1) / pool_.thread_count();
+      for (int64_t task = tasks * thread / pool_.thread_count(); task < last; task++) {
+        const int64_t r = task / group.units();
+        const int unit = static_cast<int>(task % group.units());
+        const auto [sequence, position] = places[r];
+        AttentionArgs args{};
+        args.q = q.row(r) + unit * unit_q;
+        args.pairs = pairs, args.head_dim = group.head_dim;
+        args.pool = bytes(memory.pages[kv.group]);
+        args.pages = sequence->pages[kv.group].data();
+        args.page_bytes = layout.page_bytes, args.page_tokens = kPageTokens;
+        args.key_plane = layout.key_plane(kv.layer, unit);
+        args.plane_bytes = layout.plane_bytes, args.row_bytes = layout.row_bytes;
+        args.first = group.window > 0 && position >= group.window ? position - group.window + 1 : 0;
+        args.last = position;
+        args.scale = 1.0f / std::sqrt(static_cast<float>(group.head_dim));
+        args.lambda = w.lambda, args.eps = w.eps, args.out_scale = w.out_scale, args.sub_norm = w.sub_norm;
+        args.y = y.row(r) + unit * unit_q;
+        args.scratch = attention_scratch_[static_cast<size_t>(thread)].data();
+        kernel(args);
+      }
+    });
+  }
+
+ private:
+  struct RowPlace {
+    const SeqRows* sequence;
+    int position;
+  };
+
+  /// For every row of a batch, where its state goes (null = nowhere).
+  struct StateRows {
+    StateRows(const Batch& batch, const CacheMemory& memory, int64_t offset)
+        : targets(batch.tokens.size(), nullptr) {
+      for (const SeqRows& s : batch.sequences)
+        for (int i = 0; i < s.row_count; i++)
+          if (s.state_out[i] != kDiscard) targets[s.first_row + i] = memory.slot(s.state_out[i]) + offset;
+    }
+    float* const* of(const SeqRows& s) const { return targets.data() + s.first_row; }
+    std::vector<float*> targets;
+  };
+
+  static std::string shape(const char* op, Rows<const float> x) {
+    return fmt::format("{}: x [{}, {}]", op, x.rows, x.cols);
+  }
+  static const float* state_in(const SeqRows& s, const CacheMemory& memory, int64_t offset) {
+    return s.state_in == kZeroState ? nullptr : memory.slot(s.state_in) + offset;
+  }
+  static int64_t page_of(const SeqRows& s, const KvLayer& kv, int position) {
+    const PageId page = s.pages[kv.group][position / kPageTokens];
+    SAMBAY_CHECK(page != kNoPage, fmt::format("no page for position {}", position));
+    return page;
+  }
+
+  void quantize_input(Rows<const float> x, MatMulArgs& args) {
+    SAMBAY_CHECK(x.cols % 32 == 0, shape("matmul", x));
+    const int64_t blocks = x.cols / 32;
+    const auto quants = static_cast<size_t>(x.rows * x.cols);
+    if (input_quants_.size() < quants) input_quants_.resize(quants), input_scales_.resize(quants / 32);
+    pool_.parallel_for(x.rows, 1, [&](int64_t first, int64_t last) {
+      for (int64_t t = first; t < last; t++)
+        kernels_.quantize_row(x.row(t), input_quants_.data() + t * x.cols, input_scales_.data() + t * blocks,
+                              x.cols);
+    });
+    args.xq = input_quants_.data();
+    args.xs = input_scales_.data();
+  }
+
+  /// Splits an elementwise op over rows, or over columns when there is one row. fn(row, first column, count).
+  template <class F>
+  void by_elements(int64_t rows, int64_t cols, F&& fn) {
+    if (rows == 1) {
+      pool_.parallel_for(cols, kElementGrain,
+                         [&](int64_t first, int64_t last) { fn(0, first, last - first); });
+    } else {
+      pool_.parallel_for(rows, 1, [&](int64_t first, int64_t last) {
+        for (int64_t t = first; t < last; t++) fn(t, 0, cols);
+      });
+    }
+  }
+
+  const std::vector<RowPlace>& locate(const Batch& batch, RowIndex rows, int64_t count) {
+    places_.clear();
+    size_t next = 0;
+    for (const SeqRows& s : batch.sequences)
+      for (int i = 0; i < s.row_count; i++) {
+        if (!rows.empty() && (next >= rows.size() || rows[next] != s.first_row + i)) continue;
+        next++;
+        places_.push_back({&s, s.position + i});
+      }
+    SAMBAY_CHECK(static_cast<int64_t>(places_.size()) == count,
+                 fmt::format("{} rows for {} queries", places_.size(), count));
+    return places_;
+  }
+
+  void reserve_scratch(int64_t floats) {
+    attention_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
+    for (auto& scratch : attention_scratch_)
+      if (static_cast<int64_t>(scratch.size()) < floats) scratch.resize(static_cast<size_t>(floats));
+  }
+
+  const CpuKernels& kernels_;
+  ThreadPool pool_;
+  std::string name_;
+  std::vector<int8_t> input_quants_;
+  std::vector<float> input_scales_, padded_row_;
+  std::vector<RowPlace> places_;
+  std::vector<std::vector<float>> attention_scratch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options) {
+  constexpr int kMaxThreads = 1024;
+  if (options.threads < 0 || options.threads > kMaxThreads)
+    return fail(ErrorCode::invalid_argument, fmt::format("{} threads: must be 1 to {}, or 0 for one per core",
+                                                         options.threads, kMaxThreads));
+  SAMBAY_TRY(const CpuKernels* kernels, select_kernels(options.isa), "choosing kernels");
+  return std::make_unique<CpuOps>(*kernels, options.threads ? options.threads : physical_core_count(),
+                                  options.pin);
+}
+
+}  // namespace sambay

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/checkpoint.h"
 #include "ops/batch.h"
@@ -46,11 +47,12 @@ class Model {
 };
 
 struct ModelOptions {
-  int max_batch_rows = 256;  ///< scratch is planned for this many rows
+  DType kv_type = DType::f16;  ///< f32, f16 or q8_0; what CacheMemory's pages hold
 };
 
 /// Errors: unsupported (architecture), corrupt or not_found (first tensor that does not fit the table).
 /// `checkpoint` and `ops` must outlive the model.
-Result<std::unique_ptr<Model>> load_model(const Checkpoint& checkpoint, Ops& ops, const ModelOptions& options = {});
+Result<std::unique_ptr<Model>> load_model(const Checkpoint& checkpoint, Ops& ops,
+                                          const ModelOptions& options = {});
 
 }  // namespace sambay

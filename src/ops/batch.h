@@ -39,8 +39,8 @@ struct Batch {
 struct CacheMemory {
   std::byte* slots = nullptr;
   int64_t slot_bytes = 0;
-  std::array<std::byte*, kMaxKvGroups> pages{};
-  DType kv_type = DType::f16;
+  std::array<std::byte*, kMaxKvGroups>
+      pages{};  ///< page p of group g begins at pages[g] + p * KvLayout::page_bytes
 
   float* slot(SlotId id) const { return reinterpret_cast<float*>(slots + id * slot_bytes); }
 };

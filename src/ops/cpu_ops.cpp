@@ -89,7 +89,8 @@ class CpuOps final : public Ops {
   void gather_rows(Rows<const float> x, std::span<const int> rows, Rows<float> y) override {
     SAMBAY_CHECK(x.cols == y.cols && static_cast<int64_t>(rows.size()) == y.rows, shape("gather_rows", x));
     for (int64_t i = 0; i < y.rows; i++)
-      std::memcpy(y.row(i), x.row(rows[i]), static_cast<size_t>(x.cols) * sizeof(float));
+      if (x.row(rows[i]) != y.row(i))
+        std::memcpy(y.row(i), x.row(rows[i]), static_cast<size_t>(x.cols) * sizeof(float));
   }
 
   void conv1d(const Batch& batch, const CacheMemory& memory, const MambaState& state, const ConvWeights& w,

@@ -69,7 +69,7 @@ class Ops {
   virtual void add(Rows<const float> y, Rows<float> x) = 0;
   /// y = silu(gate) * up
   virtual void silu_mul(Rows<const float> gate, Rows<const float> up, Rows<float> y) = 0;
-  /// y[i] = x[rows[i]]
+  /// y[i] = x[rows[i]], rows ascending; y may be x.
   virtual void gather_rows(Rows<const float> x, std::span<const int> rows, Rows<float> y) = 0;
   /// u = silu(causal depthwise convolution of x), starting from and leaving behind the conv state of each
   /// sequence. x, u [T, inner]; must not overlap.

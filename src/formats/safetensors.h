@@ -16,14 +16,15 @@
 namespace sambay {
 
 /// Parses header and tensor table of a whole file. The views point into `file`. Checks everything against the
-/// file's size before allocating: header length, offsets inside the data, begin <= end, size = shape x type, no
-/// overlap, no hole, no duplicate name. A type that we do not compute with (I64, BOOL, F64, ...) is an
+/// file's size before allocating: header length, offsets inside the data, begin <= end, size = shape x type,
+/// no overlap, no hole, no duplicate name. A type that we do not compute with (I64, BOOL, F64, ...) is an
 /// `unsupported` error naming the tensor. `name` is put in front of messages.
 Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
-/// model.safetensors.index.json: tensor name -> shard file name. Shard names with a path separator, "." or ".."
-/// are refused.
-Result<std::map<std::string, std::string>> parse_safetensors_index(std::string_view json, std::string_view name);
+/// model.safetensors.index.json: tensor name -> shard file name. Shard names with a path separator, "." or
+/// ".." are refused.
+Result<std::map<std::string, std::string>> parse_safetensors_index(std::string_view json,
+                                                                   std::string_view name);
 
 /// Writes a file whose tensors are declared first and then streamed in the declared order.
 class SafetensorsWriter {
@@ -38,6 +39,8 @@ class SafetensorsWriter {
   Result<void> write(std::span<const std::byte> bytes);
   /// Bytes at an offset of the data section, for data that comes out of order.
   Result<void> write_at(int64_t data_offset, std::span<const std::byte> bytes);
+  /// Bytes of the data section so far: the offset of what write() appends next.
+  int64_t appended() const { return file_.size() - data_start_; }
   /// Fails with `internal` if fewer or more bytes were appended than declared.
   Result<void> finish();
 

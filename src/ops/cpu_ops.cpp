@@ -142,8 +142,8 @@ class CpuOps final : public Ops {
     const int width = layout.group.unit_width();
     SAMBAY_CHECK(k.cols == int64_t{width} * layout.group.units() && v.cols == k.cols, shape("kv_append", k));
     const auto encode = dtype_info(layout.type).encode;
-    std::vector<float>& padded = padded_row_;  // stays zero behind the row
-    padded.resize(static_cast<size_t>(layout.row_elems));
+    padded_row_.assign(static_cast<size_t>(layout.row_elems), 0.0f);  // behind the row it stays zero
+    std::vector<float>& padded = padded_row_;
     for (const SeqRows& s : batch.sequences)
       for (int i = 0; i < s.row_count; i++) {
         const int position = s.position + i;

@@ -1,0 +1,58 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace sambay {
+namespace {
+
+TEST(ThreadPool, RunsEachThreadOnceIncludingTheCaller) {
+  for (int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    std::vector<std::atomic<int>> calls(static_cast<size_t>(threads));
+    pool.run([&](int i) { calls[static_cast<size_t>(i)]++; });
+    for (auto& count : calls) EXPECT_EQ(count, 1);
+  }
+}
+
+TEST(ThreadPool, ParallelForCoversEveryIndexOnceForAnyCountAndGrain) {
+  for (int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    for (int64_t count : {0, 1, 7, 8, 9, 64, 1000})
+      for (int64_t grain : {1, 8, 64}) {
+        std::vector<std::atomic<int>> seen(static_cast<size_t>(count));
+        pool.parallel_for(count, grain, [&](int64_t first, int64_t last) {
+          EXPECT_EQ(first % grain, 0);
+          for (int64_t i = first; i < last; i++) seen[static_cast<size_t>(i)]++;
+        });
+        for (auto& n : seen) ASSERT_EQ(n, 1) << threads << " threads, count " << count << ", grain " << grain;
+      }
+  }
+}
+
+TEST(ThreadPool, WorkersThatFellAsleepWakeUpAgain) {
+  ThreadPool pool(3);
+  std::atomic<int> calls = 0;
+  for (int round = 0; round < 3; round++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // far longer than the spin
+    pool.run([&](int) { calls++; });
+  }
+  EXPECT_EQ(calls, 9);
+}
+
+TEST(ThreadPool, ResultsOfOneCallAreVisibleToTheNext) {
+  ThreadPool pool(4, false);
+  std::vector<int64_t> values(4, 0);
+  for (int round = 0; round < 2000; round++)
+    pool.run([&](int i) { values[static_cast<size_t>(i)] = values[static_cast<size_t>((i * 1))] + 1; });
+  for (int64_t v : values) EXPECT_EQ(v, 2000);
+}
+
+TEST(ThreadPool, ThereIsAtLeastOnePhysicalCore) { EXPECT_GE(physical_core_count(), 1); }
+
+}  // namespace
+}  // namespace sambay

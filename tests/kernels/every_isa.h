@@ -1,0 +1,29 @@
+// Tests that run once for every kernel table that was compiled in. A table that this CPU cannot run is
+// skipped aloud.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "kernels/cpu/kernels.h"
+
+namespace sambay::test {
+
+class EveryIsa : public ::testing::TestWithParam<const CpuKernels*> {
+ protected:
+  void SetUp() override {
+    if (!GetParam()->supported()) GTEST_SKIP() << "this CPU does not have " << GetParam()->name;
+  }
+  const CpuKernels& kernels() const { return *GetParam(); }
+  static const CpuKernels& scalar() { return *compiled_kernels().back(); }
+};
+
+inline std::string isa_name(const ::testing::TestParamInfo<const CpuKernels*>& info) {
+  return info.param->name;
+}
+
+#define SAMBAY_FOR_EVERY_ISA(Suite) \
+  INSTANTIATE_TEST_SUITE_P(Isa, Suite, ::testing::ValuesIn(compiled_kernels()), ::sambay::test::isa_name)
+
+}  // namespace sambay::test

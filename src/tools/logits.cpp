@@ -113,15 +113,14 @@ class LogitsRun {
 
   Result<void> greedy(const std::function<bool()>& stop) {
     const int64_t ids_at = out_.appended();
-    SAMBAY_TRY_VOID(
-        out_.write(std::as_bytes(std::span(std::vector<int32_t>(static_cast<size_t>(options_.greedy))))));
-    std::vector<int32_t> ids;
+    std::vector<int32_t> ids(static_cast<size_t>(options_.greedy));  // written once to hold the place
+    SAMBAY_TRY_VOID(out_.write(std::as_bytes(std::span(ids))));
     for (int step = 0; step < options_.greedy; step++) {
       SAMBAY_TRY_VOID(out_.write(std::as_bytes(std::span(logits_))));
-      ids.push_back(argmax(logits_));
+      ids[static_cast<size_t>(step)] = argmax(logits_);
       if (step + 1 == options_.greedy) break;
       const int row = 0;
-      sequence_.run({&ids.back(), 1}, {&row, 1}, {logits_.data(), 1, vocab_});
+      sequence_.run({&ids[static_cast<size_t>(step)], 1}, {&row, 1}, {logits_.data(), 1, vocab_});
       if (stop()) return fail(ErrorCode::cancelled, "interrupted");
     }
     return out_.write_at(ids_at, std::as_bytes(std::span(ids)));

@@ -22,7 +22,8 @@ inline std::string golden_path(const std::string& name) {
 class Arrays {
  public:
   explicit Arrays(const std::string& path) : file_(*MappedFile::open(path)) {
-    for (TensorView& view : *parse_safetensors(file_.bytes(), path)) views_[view.name] = view;
+    const std::vector<TensorView> views = *parse_safetensors(file_.bytes(), path);
+    for (const TensorView& view : views) views_[view.name] = view;
   }
   bool has(const std::string& name) const { return views_.count(name) > 0; }
   std::vector<float> floats(const std::string& name) const { return get<float>(name, DType::f32); }

@@ -12,24 +12,35 @@ namespace sambay {
 
 /// Written under no name at all where the file system can (O_TMPFILE, so that even kill -9 leaves nothing),
 /// else under a temporary name beside the target that the destructor removes. commit() syncs and renames.
-/// Errors carry the target's path: io (disk full, permission), not_found (no such folder). Move-only, one
-/// thread.
+/// Errors carry the target's path: io (disk full, permission, a target that is no regular file), not_found
+/// (no such folder). Move-only, one thread.
 class AtomicFile {
  public:
-  static Result<AtomicFile> create(const std::string& path);
+  /// allow_unnamed = false takes the fallback (".sambay-*.tmp"); for its test.
+  static Result<AtomicFile> create(const std::string& path, bool allow_unnamed = true);
   AtomicFile(AtomicFile&&) noexcept;
   AtomicFile& operator=(AtomicFile&&) noexcept;
   ~AtomicFile();
 
-  Result<void> write(std::span<const std::byte> bytes);      ///< appends
-  Result<void> write_at(int64_t offset, std::span<const std::byte> bytes);  ///< overwrites; does not move the end
+  /// Appends.
+  Result<void> write(std::span<const std::byte> bytes);
+  /// Overwrites inside [0, size()); does not move the end. Reaching beyond it is an `internal` error.
+  Result<void> write_at(int64_t offset, std::span<const std::byte> bytes);
+  /// Makes the disk say now whether `bytes` in all will fit, where it can tell. The size stays.
+  Result<void> reserve(int64_t bytes);
+  /// Appends zeros up to `bytes` in all, reserved likewise.
+  Result<void> extend(int64_t bytes);
   int64_t size() const { return size_; }
   /// A path under which the still unnamed file can be opened for verification before commit().
   std::string inspection_path() const;
+  /// The file appears under its name, replacing one that is there. Nothing may be called afterwards.
   Result<void> commit();
 
  private:
   AtomicFile() = default;
+  Result<void> write_bytes(int64_t offset, std::span<const std::byte> bytes);
+  Error failure(const char* what, int error) const;
+  void discard() noexcept;
   int fd_ = -1;
   int64_t size_ = 0;
   std::string path_, temporary_;  // temporary_ is empty with O_TMPFILE

@@ -37,8 +37,9 @@ class MappedFile {
   int slot_ = -1;  // in the table that the SIGBUS handler reads
 };
 
-/// For programs, not for the library: reports a fault inside a mapping as "PATH: became shorter while in
-/// use" and leaves with _exit(3). Faults elsewhere go to the default action.
+/// For programs, not for the library: reports a fault inside a mapping as "sambay: error: PATH: became
+/// shorter while in use; ..." and leaves with _exit(3). Faults elsewhere, and in more than 128 mappings at
+/// once, go to the default action.
 void install_mapping_fault_handler();
 
 }  // namespace sambay

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sambay/error.h"
 #include "tensor/dtype.h"
 
 namespace sambay {
@@ -25,5 +26,13 @@ struct TensorView {
     return count;
   }
 };
+
+/// The bytes of a tensor whose shape comes from outside. Errors: corrupt for a negative dimension, for a
+/// product that overflows (a dimension of 0 does not hide it) and for rows that are no whole number of
+/// blocks.
+Result<int64_t> checked_tensor_bytes(DType type, std::span<const int64_t> shape);
+
+/// "[5120, 16]", for messages.
+std::string shape_text(std::span<const int64_t> shape);
 
 }  // namespace sambay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,7 +23,7 @@ enum class CheckpointKind { hugging_face, gguf };
 
 /// The side files of a Hugging Face folder, as text; absent when the folder has none.
 struct CheckpointText {
-  std::string config;  // config.json, always there
+  std::string config;                            // config.json, always there
   std::optional<std::string> tokenizer;          // tokenizer.json
   std::optional<std::string> tokenizer_config;   // tokenizer_config.json
   std::optional<std::string> generation_config;  // generation_config.json
@@ -58,6 +59,9 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+  static Result<Checkpoint> open_folder(const std::string& folder);
+  Result<void> add_shards(const std::string& folder, const std::map<std::string, std::string>& index);
+  Result<void> add_file(MappedFile file, const std::string& path);
   Result<void> add_tensors(std::span<const TensorView> tensors, const std::string& file);
   CheckpointKind kind_ = CheckpointKind::gguf;
   std::string name_;

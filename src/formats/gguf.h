@@ -13,13 +13,25 @@ inline constexpr uint32_t kGgufMagic = 0x46554747;  // "GGUF", little-endian
 inline constexpr int64_t kGgufDefaultAlignment = 32;
 
 enum class GgufType : uint32_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7,
-  string = 8, array = 9, u64 = 10, i64 = 11, f64 = 12,
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
+  f64 = 12,
 };
 
 /// A metadata value for writing.
-using GgufValue = std::variant<uint32_t, int32_t, float, bool, uint64_t, std::string, std::vector<std::string>,
-                               std::vector<int32_t>, std::vector<uint32_t>, std::vector<float>>;
+using GgufValue =
+    std::variant<uint32_t, int32_t, float, bool, uint64_t, std::string, std::vector<std::string>,
+                 std::vector<int32_t>, std::vector<uint32_t>, std::vector<float>>;
 
 struct GgufEntry {
   std::string key;

@@ -16,9 +16,9 @@
 
 namespace sambay {
 
-/// Everything is checked against the file's size before anything is allocated; arithmetic is overflow-checked.
-/// Strings and arrays are not copied: the views below point into the file, so a 200k vocabulary costs nothing
-/// until somebody walks it. Thread-safe after parse().
+/// Everything is checked against the file's size before anything is allocated; arithmetic is
+/// overflow-checked. Strings and arrays are not copied: the views below point into the file, so a 200k
+/// vocabulary costs nothing until somebody walks it. Thread-safe after parse().
 class GgufReader {
  public:
   /// `name` is put in front of messages. Errors: corrupt (with the byte offset), unsupported (version,
@@ -31,8 +31,8 @@ class GgufReader {
   std::span<const std::string> keys() const { return keys_; }
   bool has(std::string_view key) const;
 
-  /// Scalars. Any integer type that can hold the value exactly is accepted for integers. Errors: not_found when
-  /// the key is absent, corrupt when it has another type or is out of range; both name the key.
+  /// Scalars. Any integer type that can hold the value exactly is accepted for integers. Errors: not_found
+  /// when the key is absent, corrupt when it has another type or is out of range; both name the key.
   Result<int64_t> integer(std::string_view key) const;
   Result<double> number(std::string_view key) const;  // f32, f64 or any integer
   Result<bool> boolean(std::string_view key) const;
@@ -46,13 +46,14 @@ class GgufReader {
 
  private:
   struct Value {
-    GgufType type;          // element type for arrays
+    GgufType type;  // element type for arrays
     bool is_array;
     uint64_t count;         // 1 for scalars
     const std::byte* data;  // first element
     const std::byte* end;
   };
   Result<const Value*> find(std::string_view key) const;
+  tl::unexpected<Error> wrong_type(std::string_view key, const Value& value, std::string_view wanted) const;
 
   std::string name_;
   uint32_t version_ = 0;

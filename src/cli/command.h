@@ -12,8 +12,8 @@ class App;
 
 namespace sambay {
 
-/// What the chosen subcommand does, after parsing; the value is the exit status. An error is printed by main as
-/// one line and turned into the exit status of its code.
+/// What the chosen subcommand does, after parsing; the value is the exit status. An error is printed by main
+/// as one line and turned into the exit status of its code.
 using Action = std::function<Result<int>()>;
 
 void add_run(CLI::App& app, Action& action);

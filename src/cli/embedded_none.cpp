@@ -1,0 +1,5 @@
+#include "cli/embedded.h"
+
+namespace sambay {
+std::span<const std::byte> model_in_program() { return {}; }
+}  // namespace sambay

@@ -1,0 +1,309 @@
+// sambay run: one question, one answer.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/answer_printer.h"
+#include "cli/command.h"
+#include "sambay/sambay.h"
+
+namespace sambay {
+namespace {
+
+constexpr size_t kMaxPromptBytes = size_t{64} << 20;
+
+struct RunOptions {
+  EngineOptions engine;
+  std::string prompt, file, system, kv = "f16", color = "auto";
+  bool has_prompt = false, raw = false, json = false, show_thinking = false, hide_thinking = false,
+       ignore_eos = false;
+  bool timings = false, no_timings = false;
+  int max_tokens = -1;
+  std::vector<std::string> stop, logit_bias;
+  // Set only when given, so that the model's own defaults hold otherwise.
+  std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
+  std::optional<int> top_k, penalty_last_n;
+  std::optional<uint64_t> seed;
+};
+
+Result<std::string> read_stream(std::FILE* file, const std::string& name) {
+  std::string text;
+  char buffer[65536];
+  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) {
+    text.append(buffer, n);
+    if (text.size() > kMaxPromptBytes)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{}: a prompt may have {} bytes", name, kMaxPromptBytes));
+    if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
+  }
+  if (std::ferror(file)) return fail(ErrorCode::io, name + ": reading failed");
+  return text;
+}
+
+/// From -p or the argument, -f, or standard input, in this order.
+Result<std::string> read_prompt(const RunOptions& o) {
+  std::string text = o.prompt;
+  if (!o.file.empty() && o.file != "-") {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(o.file.c_str(), "rb"), std::fclose);
+    if (!file) return fail(ErrorCode::not_found, fmt::format("-f {}: cannot be opened", o.file));
+    SAMBAY_TRY(text, read_stream(file.get(), o.file), "-f");
+  } else if (!o.has_prompt) {
+    if (o.file.empty() && isatty(0))
+      return fail(ErrorCode::invalid_argument,
+                  "no prompt: give one as an argument, with -f FILE, or on standard input");
+    SAMBAY_TRY(text, read_stream(stdin, "standard input"), "prompt");
+  }
+  if (!o.raw)  // a file's last newline is not part of the question
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
+  return text;
+}
+
+/// "15043+1", "15043-1.5", "15043-inf", as llama.cpp writes it.
+Result<std::pair<TokenId, float>> parse_logit_bias(const std::string& text) {
+  TokenId id = 0;
+  float bias = 0;
+  const char* end = text.data() + text.size();
+  const auto [sign, id_status] = std::from_chars(text.data(), end, id);
+  bool good = id_status == std::errc() && sign != end && (*sign == '+' || *sign == '-');
+  if (good && std::string_view(sign + 1, end) == "inf") {
+    bias = std::numeric_limits<float>::infinity();
+  } else if (good) {
+    const auto [stop, status] = std::from_chars(sign + 1, end, bias);
+    good = status == std::errc() && stop == end && std::isfinite(bias);
+  }
+  if (!good)
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("--logit-bias '{}': expected TOKEN_ID(+|-)BIAS such as 15043+1 or 15043-inf", text));
+  return std::pair{id, *sign == '-' ? -bias : bias};
+}
+
+Result<SamplingOptions> sampling_options(const RunOptions& o, SamplingOptions s) {
+  if (o.temperature) s.temperature = *o.temperature;
+  if (o.top_k) s.top_k = *o.top_k;
+  if (o.top_p) s.top_p = *o.top_p;
+  if (o.min_p) s.min_p = *o.min_p;
+  if (o.repeat_penalty) s.repeat_penalty = *o.repeat_penalty;
+  if (o.penalty_last_n) s.penalty_last_n = *o.penalty_last_n;
+  if (o.presence_penalty) s.presence_penalty = *o.presence_penalty;
+  if (o.frequency_penalty) s.frequency_penalty = *o.frequency_penalty;
+  s.seed = o.seed;
+  for (const std::string& text : o.logit_bias) {
+    SAMBAY_TRY(const auto bias, parse_logit_bias(text), "run");
+    s.logit_bias.push_back(bias);
+  }
+  return s;
+}
+
+Result<Request> make_request(const RunOptions& o, const Engine& engine, const std::string& prompt) {
+  if (!engine.tokenizer())
+    return fail(ErrorCode::unsupported,
+                "this model has no tokenizer; put tokenizer.json beside its weights, or use `sambay logits` "
+                "with token ids");
+  Request request;
+  if (o.raw) {
+    SAMBAY_TRY(request.prompt, engine.tokenizer()->encode(prompt, true), "prompt");
+  } else {
+    if (!engine.chat_template()) return tl::unexpected(engine.chat_template().error());
+    std::vector<ChatMessage> messages;
+    if (!o.system.empty()) messages.push_back({"system", o.system});
+    messages.push_back({"user", prompt});
+    SAMBAY_TRY(request.prompt, engine.chat_template()->encode(*engine.tokenizer(), messages), "prompt");
+  }
+  SAMBAY_TRY(request.sampling, sampling_options(o, engine.default_sampling()), "sampling");
+  request.max_tokens = o.max_tokens;
+  request.stop = o.stop;
+  request.ignore_eos = o.ignore_eos;
+  return request;
+}
+
+/// Cancels the generation when Ctrl-C is pressed, also while it is still reading a long prompt.
+class InterruptWatch {
+ public:
+  explicit InterruptWatch(Generation& generation)
+      : thread_([&generation](const std::stop_token& done) {
+          while (!done.stop_requested()) {
+            if (interrupted()) return generation.cancel();
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+double per_second(int tokens, double ms) { return ms > 0 ? tokens * 1000.0 / ms : 0; }
+
+std::string to_json(const Answer& a, const Usage& u, FinishReason finish, const EngineInfo& info) {
+  const int predicted = u.completion_tokens;
+  // The first token comes out of the prompt's last step; llama-server counts rates the same way.
+  const auto each = [](double ms, int n) { return n > 0 ? ms / n : 0.0; };
+  nlohmann::ordered_json json = {
+      {"model", info.model_name},
+      {"text", a.text},
+      {"reasoning", a.reasoning},
+      {"finish_reason", to_string(finish)},
+      {"seed", u.seed},
+      {"usage",
+       {{"prompt_tokens", u.prompt_tokens},
+        {"completion_tokens", predicted},
+        {"total_tokens", u.prompt_tokens + predicted},
+        {"completion_tokens_details", {{"reasoning_tokens", a.reasoning_tokens}}}}},
+      {"timings",
+       {{"prompt_n", u.prompt_tokens},
+        {"prompt_ms", u.prompt_ms},
+        {"prompt_per_token_ms", each(u.prompt_ms, u.prompt_tokens)},
+        {"prompt_per_second", per_second(u.prompt_tokens, u.prompt_ms)},
+        {"predicted_n", predicted},
+        {"predicted_ms", u.predicted_ms},
+        {"predicted_per_token_ms", each(u.predicted_ms, predicted)},
+        {"predicted_per_second", per_second(predicted, u.predicted_ms)}}}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string timings_line(const Usage& u, const EngineInfo& info, FinishReason finish) {
+  // The first token belongs to the prompt's time, the others to theirs.
+  const int steps = u.completion_tokens - 1;
+  return fmt::format(
+      "[{}: prompt {} tokens in {:.0f} ms ({:.1f} tokens/s); answer {} tokens in {:.0f} ms{}; {}{}; seed "
+      "{}]\n",
+      info.model_name, u.prompt_tokens, u.prompt_ms, per_second(u.prompt_tokens, u.prompt_ms),
+      u.completion_tokens, u.predicted_ms,
+      steps > 0 ? fmt::format(" ({:.1f} tokens/s)", per_second(steps, u.predicted_ms)) : "",
+      to_string(finish), u.context_full ? " (the context is full; -c sets its size)" : "", u.seed);
+}
+
+Result<int> run(RunOptions& o) {
+  if (o.show_thinking && o.hide_thinking)
+    return fail(ErrorCode::invalid_argument, "--show-thinking and --hide-thinking exclude each other");
+  if (o.max_tokens < -1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("-n {}: must be 0 or more, or -1 for no limit", o.max_tokens));
+  SAMBAY_TRY(const std::string prompt, read_prompt(o), "prompt");
+  o.engine.kv = o.kv == "f32" ? KvType::f32 : o.kv == "q8_0" ? KvType::q8_0 : KvType::f16;
+  o.engine.max_sequences = 1;
+  SAMBAY_TRY(const std::unique_ptr<Engine> engine, Engine::open(o.engine), "starting");
+  SAMBAY_TRY(Request request, make_request(o, *engine, prompt), "run");
+
+  const bool terminal = isatty(1) != 0;
+  const char* no_color = std::getenv("NO_COLOR");
+  AnswerPrinter::Style style;
+  style.silent = o.json;
+  style.raw = o.raw;
+  style.color = o.color == "always" || (o.color == "auto" && terminal && !(no_color && *no_color));
+  style.show_thinking = o.show_thinking || (terminal && !o.hide_thinking);
+  style.final_newline = terminal || !o.raw;
+  AnswerPrinter printer(style);
+
+  SAMBAY_TRY(Generation generation, engine->submit(std::move(request)), "run");
+  Event last;
+  {
+    const InterruptWatch watch(generation);
+    while (std::optional<Event> event = generation.next()) {
+      if (auto status = printer.print(event->text, static_cast<int>(event->tokens.size())); !status) {
+        generation.cancel();
+        return tl::unexpected(std::move(status).error());
+      }
+      last = *std::move(event);
+    }
+  }
+  SAMBAY_TRY_VOID(printer.finish());
+  if (last.error) return tl::unexpected(*last.error);
+  const FinishReason finish = last.finish.value_or(FinishReason::failed);
+  if (o.json) {
+    const std::string text = to_json(printer.answer(), last.usage, finish, engine->info());
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      return fail(ErrorCode::io, "writing to standard output failed");
+  }
+  if (o.timings || (!o.no_timings && !o.json && isatty(2)))
+    std::fputs(timings_line(last.usage, engine->info(), finish).c_str(), stderr);
+  return interrupted() || finish == FinishReason::cancelled ? 130 : 0;
+}
+
+void add_sampling_options(CLI::App* cmd, RunOptions& o) {
+  const char* group = "Sampling (defaults are the model's own, else as said)";
+  cmd->add_option("--temp,--temperature", o.temperature, "Temperature, 0 = most likely token (0.6)")
+      ->group(group);
+  cmd->add_option("--top-k", o.top_k, "Only the K most likely tokens, 0 = off (0)")->group(group);
+  cmd->add_option("--top-p", o.top_p, "Only the most likely tokens of this probability in sum (0.95)")
+      ->group(group);
+  cmd->add_option("--min-p", o.min_p, "Only tokens this likely relative to the likeliest (0)")->group(group);
+  cmd->add_option("-s,--seed", o.seed, "Equal seeds give equal answers (random; shown with the timings)")
+      ->group(group);
+  cmd->add_option("--repeat-penalty", o.repeat_penalty, "Divides logits of tokens seen lately (1 = off)")
+      ->group(group);
+  cmd->add_option("--repeat-last-n", o.penalty_last_n, "How many tokens back, -1 = all (64)")->group(group);
+  cmd->add_option("--presence-penalty", o.presence_penalty, "OpenAI's, -2 to 2 (0)")->group(group);
+  cmd->add_option("--frequency-penalty", o.frequency_penalty, "OpenAI's, -2 to 2 (0)")->group(group);
+  cmd->add_option("-l,--logit-bias", o.logit_bias, "TOKEN_ID(+|-)BIAS, e.g. 15043+1 or 15043-inf; repeatable")
+      ->allow_extra_args(false)
+      ->group(group);
+  cmd->add_flag("--ignore-eos", o.ignore_eos, "Never choose a stop token")->group(group);
+}
+
+void add_engine_options(CLI::App* cmd, RunOptions& o) {
+  const char* group = "Engine";
+  cmd->add_option("-c,--ctx-size", o.engine.max_context,
+                  "Context, prompt and answer together (65536, or the model's limit)")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  cmd->add_option("-t,--threads", o.engine.threads, "Threads (one per physical core)")
+      ->check(CLI::Range(1, 1024))
+      ->group(group);
+  cmd->add_option("--kv,--cache-type", o.kv, "Type of the KV cache: f32, f16 or q8_0 (f16)")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
+      ->group(group);
+  cmd->add_option("--isa", o.engine.isa, "Instruction set: avx2 or scalar (best supported)")->group(group);
+  cmd->add_option("--chunk,--ubatch-size", o.engine.chunk, "Prompt tokens per step (256)")->group(group);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto o = std::make_shared<RunOptions>();
+  CLI::App* cmd = app.add_subcommand("run", "Answer one question");
+  cmd->add_option("-m,--model", o->engine.model,
+                  "Model: folder, .safetensors or GGUF (default: the embedded one)");
+  auto* prompt =
+      cmd->add_option("prompt,-p,--prompt", o->prompt, "The question; without it -f FILE or standard input");
+  cmd->add_option("-f,--file", o->file, "Read the question from a file, - for standard input")
+      ->excludes(prompt);
+  cmd->add_option("--system,--system-prompt", o->system, "System message");
+  cmd->add_option("-n,--predict", o->max_tokens, "Tokens to generate at most, -1 = until the end (-1)");
+  cmd->add_option("-r,--reverse-prompt,--stop", o->stop, "End the answer before this text; repeatable")
+      ->allow_extra_args(false);
+  cmd->add_flag("--raw", o->raw,
+                "No chat template: continue the text, in which special tokens count as such");
+  cmd->add_option("--chat-template", o->engine.chat_template, "Force a template family: phi");
+  cmd->add_flag("--show-thinking", o->show_thinking, "Show the thinking (default on a terminal)");
+  cmd->add_flag("--hide-thinking", o->hide_thinking, "Hide the thinking (default elsewhere)");
+  cmd->add_flag("--json", o->json, "One JSON object: text, reasoning, finish_reason, usage, timings");
+  cmd->add_option("--color", o->color,
+                  "Dim the thinking: auto (a terminal, and NO_COLOR is unset), always or never (auto)")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  cmd->add_flag("--timings", o->timings, "Timings on standard error at the end (default on a terminal)");
+  cmd->add_flag("--no-timings", o->no_timings, "No timings");
+  add_sampling_options(cmd, *o);
+  add_engine_options(cmd, *o);
+  cmd->callback([&action, o, prompt] {
+    o->has_prompt = prompt->count() > 0;
+    action = [o] { return run(*o); };
+  });
+}
+
+}  // namespace sambay

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "formats/checkpoint.h"
+#include "formats/gguf.h"
 #include "sambay/error.h"
 
 namespace sambay {
@@ -31,15 +33,18 @@ struct SambaYConfig {
   }
   /// lambda_init of the paper, by absolute layer index.
   static float lambda_init(int layer);
+  bool operator==(const SambaYConfig&) const = default;
 };
 
 /// config.json -> config; missing Mamba fields get the class defaults (docs/model.md). sliding_window may be
-/// a number or a list whose non-null entries sit on odd layers below layers/2. `name` goes in front of messages.
-/// Errors: corrupt (not JSON, missing or wrong-typed or impossible field, with the field's name), unsupported
-/// (another model_type, a feature that we do not compute).
+/// a number or a list whose non-null entries sit on odd layers below layers/2. `name` goes in front of
+/// messages. Errors: corrupt (not JSON, missing or wrong-typed or impossible field, with the field's name),
+/// unsupported (another model_type, a feature that we do not compute).
 Result<SambaYConfig> parse_sambay_config(std::string_view json, std::string_view name);
 /// The same from `phi4flash.*` keys.
 Result<SambaYConfig> read_sambay_config(const GgufReader& gguf, std::string_view name);
+/// The keys for a GGUF file, as read_sambay_config reads them back; the architecture and layout keys too.
+std::vector<GgufEntry> sambay_config_to_gguf(const SambaYConfig& config);
 /// Either, by the checkpoint's kind.
 Result<SambaYConfig> load_sambay_config(const Checkpoint& checkpoint);
 

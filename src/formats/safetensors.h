@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -15,10 +16,17 @@
 
 namespace sambay {
 
-/// Parses header and tensor table of a whole file. The views point into `file`. Checks everything against the
-/// file's size before allocating: header length, offsets inside the data, begin <= end, size = shape x type,
-/// no overlap, no hole, no duplicate name. A type that we do not compute with (I64, BOOL, F64, ...) is an
-/// `unsupported` error naming the tensor. `name` is put in front of messages.
+inline constexpr int64_t kSafetensorsMaxHeaderBytes = 100'000'000;  // as the reference implementation
+inline constexpr size_t kSafetensorsMaxTensors = 1 << 16;
+inline constexpr size_t kSafetensorsMaxDims = 8;
+inline constexpr size_t kSafetensorsMaxName = 1024;  // bytes of a tensor's name
+inline constexpr size_t kSafetensorsMaxShards = 1000;
+
+/// Parses header and tensor table of a whole file; the result is in the order of the bytes in the file. The
+/// views point into `file`. Checks everything against the file's size before allocating: header length,
+/// offsets inside the data, begin <= end, size = shape x type, no overlap, no hole, no duplicate name. A type
+/// that we do not compute with (I64, BOOL, F64, ...) is an `unsupported` error naming the tensor. `name` is
+/// put in front of messages. Thread-safe.
 Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
 /// model.safetensors.index.json: tensor name -> shard file name. Shard names with a path separator, "." or
@@ -26,18 +34,18 @@ Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> fil
 Result<std::map<std::string, std::string>> parse_safetensors_index(std::string_view json,
                                                                    std::string_view name);
 
-/// Writes a file whose tensors are declared first and then streamed in the declared order.
+/// Writes a file whose tensors are declared first and then streamed in the declared order. One thread.
 class SafetensorsWriter {
  public:
   struct Entry {
     std::string name;
-    DType type;  // f32 or i32
+    DType type;  // f32, f16, bf16 or i32
     std::vector<int64_t> shape;
   };
   static Result<SafetensorsWriter> create(const std::string& path, const std::vector<Entry>& entries);
   /// The next bytes of the data section; any split.
   Result<void> write(std::span<const std::byte> bytes);
-  /// Bytes at an offset of the data section, for data that comes out of order.
+  /// Overwrites bytes that were appended before, for data that is known late.
   Result<void> write_at(int64_t data_offset, std::span<const std::byte> bytes);
   /// Bytes of the data section so far: the offset of what write() appends next.
   int64_t appended() const { return file_.size() - data_start_; }

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Opens a GGUF that `sambay convert` wrote in PyPI's `gguf` reader and compares every tensor with the folder it came from.
+
+Usage: gguf_reader_check.py FILE.gguf MODEL_FOLDER [...more pairs]. Needs PyPI's gguf and numpy.
+"""
+import glob, json, os, struct, sys
+import numpy as np
+from gguf import GGUFReader, GGMLQuantizationType
+from gguf.quants import dequantize
+
+TYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I32": np.int32}
+# Our names by Hugging Face name, written down here a second time on purpose: docs/file-format.md promises them.
+LAYER = {
+    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down",
+    "attn.conv1d": "ssm_conv1d", "attn.x_proj": "ssm_x", "attn.dt_proj": "ssm_dt", "attn.A_log": "ssm_a", "attn.D": "ssm_d",
+    "attn.inner_cross_attn.subln": "attn_sub_norm",
+    **{f"attn.inner_cross_attn.lambda_{x}": f"attn_lambda_{x}" for x in ("q1", "k1", "q2", "k2")},
+}
+
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    (length,) = struct.unpack("<Q", data[:8])
+    for name, entry in json.loads(data[8:8 + length]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        values = np.frombuffer(data[8 + length + begin:8 + length + end], TYPES[entry["dtype"]])
+        if entry["dtype"] == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        yield name, values.astype(np.float32).reshape(entry["shape"])
+
+
+def our_name(name, layers):
+    if name == "model.embed_tokens.weight":
+        return "token_embd.weight"
+    if name.startswith("model.final_layernorm"):
+        return name.replace("model.final_layernorm", "output_norm")
+    _, _, index, rest = name.split(".", 3)
+    index = int(index)
+    stem, dot, suffix = rest.rpartition(".") if rest.endswith((".weight", ".bias")) else (rest, "", "")
+    recurrent, cross = index % 2 == 0, index >= layers // 2 + 2
+    if stem == "attn.in_proj":
+        ours = "gmu_in" if cross else "ssm_in"
+    elif stem == "attn.out_proj":
+        ours = ("gmu_out" if cross else "ssm_out") if recurrent else "attn_output"
+    elif stem == "attn.Wqkv":
+        ours = "attn_q" if cross else "attn_qkv"
+    else:
+        ours = LAYER[stem]
+    return f"blk.{index}.{ours}{dot}{suffix}"
+
+
+def values_of(tensor):
+    """As float32, in Hugging Face's order of dimensions."""
+    shape = [int(d) for d in reversed(tensor.shape)]
+    if tensor.tensor_type == GGMLQuantizationType.BF16:
+        raw = np.asarray(tensor.data).view(np.uint16)
+        return (raw.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    if tensor.tensor_type == GGMLQuantizationType.Q8_0:
+        return dequantize(tensor.data, tensor.tensor_type).reshape(shape)
+    return np.asarray(tensor.data, dtype=np.float32).reshape(shape)
+
+
+def tolerance(kind, expected):
+    """Half a step of the type, elementwise."""
+    size = np.abs(expected)
+    if kind == GGMLQuantizationType.F16:
+        return size * 2.0**-11 + 2.0**-25
+    if kind == GGMLQuantizationType.BF16:
+        return size * 2.0**-8
+    if kind == GGMLQuantizationType.Q8_0:
+        blocks = size.reshape(-1, 32).max(axis=1, keepdims=True) / 127 * (0.5 + 127 * 2.0**-11) * 1.0001
+        return np.broadcast_to(blocks, (blocks.size, 32)).reshape(size.shape)
+    return np.zeros_like(size)
+
+
+def compare(path, folder):
+    reader = GGUFReader(path)
+    with open(os.path.join(folder, "config.json")) as f:
+        layers = json.load(f)["num_hidden_layers"]
+    assert bytes(reader.fields["general.architecture"].parts[-1]).decode() == "phi4flash"
+    assert int(reader.fields["phi4flash.block_count"].parts[-1][0]) == layers
+    tensors = {t.name: t for t in reader.tensors}
+    seen, kinds = set(), set()
+    for shard in sorted(glob.glob(os.path.join(folder, "*.safetensors"))):
+        if os.path.basename(shard).startswith("expected"):
+            continue
+        for name, expected in read_safetensors(shard):
+            ours = our_name(name, layers)
+            tensor = tensors[ours]
+            if name.endswith("A_log"):
+                expected = -np.exp(expected.astype(np.float64))
+                error_bound = np.abs(expected) * 2.0**-22  # two float roundings of exp
+            else:
+                expected = expected.squeeze(1) if expected.ndim == 3 else expected
+                error_bound = tolerance(tensor.tensor_type, expected)
+            got = values_of(tensor)
+            assert got.shape == expected.shape, (ours, got.shape, expected.shape)
+            assert (np.abs(got - expected) <= error_bound).all(), (ours, np.abs(got - expected).max())
+            if expected.ndim == 1:
+                assert tensor.tensor_type == GGMLQuantizationType.F32, ours
+            kinds.add(tensor.tensor_type.name)
+            seen.add(ours)
+    assert seen == set(tensors), seen ^ set(tensors)
+    if os.path.exists(os.path.join(folder, "tokenizer.json")):
+        assert "tokenizer.ggml.tokens" in reader.fields and "tokenizer.chat_template" in reader.fields
+    print(f"ok       {os.path.basename(path)}: {len(seen)} tensors, types {', '.join(sorted(kinds))}")
+
+
+if __name__ == "__main__":
+    pairs = sys.argv[1:]
+    if not pairs or len(pairs) % 2:
+        sys.exit(__doc__)
+    for i in range(0, len(pairs), 2):
+        compare(pairs[i], pairs[i + 1])
+    print(f"{len(pairs) // 2} passed, 0 failed")

@@ -137,15 +137,6 @@ Result<void> AtomicFile::reserve(int64_t bytes) {
   return {};
 }
 
-Result<void> AtomicFile::extend(int64_t bytes) {
-  SAMBAY_TRY_VOID(reserve(bytes));
-  if (bytes <= size_) return {};
-  if (::ftruncate(fd_, bytes) != 0)
-    return tl::unexpected(failure(fmt::format("cannot grow to {} bytes", bytes).c_str(), errno));
-  size_ = bytes;
-  return {};
-}
-
 std::string AtomicFile::inspection_path() const {
   return temporary_.empty() ? descriptor_path(fd_) : temporary_;
 }

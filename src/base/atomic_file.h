@@ -28,8 +28,6 @@ class AtomicFile {
   Result<void> write_at(int64_t offset, std::span<const std::byte> bytes);
   /// Makes the disk say now whether `bytes` in all will fit, where it can tell. The size stays.
   Result<void> reserve(int64_t bytes);
-  /// Appends zeros up to `bytes` in all, reserved likewise.
-  Result<void> extend(int64_t bytes);
   int64_t size() const { return size_; }
   /// A path under which the still unnamed file can be opened for verification before commit().
   std::string inspection_path() const;

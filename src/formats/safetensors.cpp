@@ -3,215 +3,268 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "base/printable.h"
 
 namespace sambay {
 namespace {
 
-using json = nlohmann::json;
+static_assert(std::endian::native == std::endian::little, "files are little-endian and mapped as they are");
 
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's limit
-constexpr size_t kMaxTensors = 1 << 16;
-constexpr size_t kMaxDimensions = 8;
+constexpr std::array<std::pair<std::string_view, DType>, 4> kTypes = {
+    {{"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"I32", DType::i32}}};
 
-std::optional<DType> dtype_of(std::string_view name) {
-  if (name == "F32") return DType::f32;
-  if (name == "F16") return DType::f16;
-  if (name == "BF16") return DType::bf16;
-  if (name == "I32") return DType::i32;
-  return std::nullopt;
-}
+struct RawTensor {
+  std::string name, type;
+  std::vector<uint64_t> shape, offsets;
+  bool has_type = false, has_shape = false, has_offsets = false;
+};
 
-/// Parses without exceptions; an object key that is there twice makes the result discarded, `duplicate` says
-/// which.
-json parse_strict(std::string_view text, std::string* duplicate) {
-  std::vector<std::set<std::string>> keys;
-  const auto callback = [&](int, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get_ref<const std::string&>()).second)
-      *duplicate = value.get_ref<const std::string&>();
-    return true;
-  };
-  return json::parse(text, callback, false);
-}
-
-/// A non-negative integer of a JSON value.
-std::optional<uint64_t> unsigned_of(const json& value) {
-  if (!value.is_number_unsigned()) return std::nullopt;
-  return value.get<uint64_t>();
-}
-
-class HeaderReader {
+/// Reads the header as events: nothing is built but the tensors, names that come twice are seen, and nesting
+/// ends at the depth that the format has.
+class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  HeaderReader(std::span<const std::byte> data, std::string_view name) : data_(data), name_(name) {}
+  std::vector<RawTensor> tensors;
+  std::optional<Error> error;
 
-  Result<TensorView> tensor(const std::string& key, const json& value) const {
-    const std::string what = fmt::format("{}: tensor '{}'", name_, printable(key));
-    const auto bad = [&](std::string_view why) {
-      return fail(ErrorCode::corrupt, fmt::format("{}: {}", what, why));
-    };
-    if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") ||
-        !value.contains("data_offsets"))
-      return bad("its header entry needs dtype, shape and data_offsets");
-    const json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
-    if (!dtype.is_string()) return bad("dtype is not a string");
-    const std::optional<DType> type = dtype_of(dtype.get_ref<const std::string&>());
-    if (!type)
-      return fail(ErrorCode::unsupported, fmt::format("{}: type {}; supported are F32, F16, BF16 and I32",
-                                                      what, printable(dtype.get_ref<const std::string&>())));
-    TensorView view{key, *type, {}, {}};
-    if (!shape.is_array() || shape.size() > kMaxDimensions)
-      return bad(fmt::format("shape is not an array of at most {} lengths", kMaxDimensions));
-    int64_t bytes = dtype_info(*type).block_bytes;
-    for (const json& length : shape) {
-      const auto n = unsigned_of(length);
-      if (!n || *n > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ||
-          __builtin_mul_overflow(bytes, static_cast<int64_t>(*n), &bytes))
-        return bad("shape holds an impossible length");
-      view.shape.push_back(static_cast<int64_t>(*n));
-    }
-    const auto begin = offsets.is_array() && offsets.size() == 2 ? unsigned_of(offsets[0]) : std::nullopt;
-    const auto end = begin ? unsigned_of(offsets[1]) : std::nullopt;
-    if (!end || *begin > *end) return bad("data_offsets is not [begin, end]");
-    if (*end > data_.size())
-      return bad(fmt::format(
-          "its data ends at {}, but the file holds {} bytes of data; the file is cut short or damaged", *end,
-          data_.size()));
-    if (*end - *begin != static_cast<uint64_t>(bytes))
-      return bad(fmt::format("{} bytes of data for a shape that needs {}", *end - *begin, bytes));
-    view.bytes = data_.subspan(static_cast<size_t>(*begin), static_cast<size_t>(bytes));
-    return view;
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool) override { return unexpected("a boolean"); }
+  bool number_integer(number_integer_t) override { return unexpected("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { return unexpected("a fraction"); }
+  bool binary(binary_t&) override { return unexpected("binary data"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (!list_) return unexpected("a number");
+    if (list_->size() == kSafetensorsMaxDims)
+      return refuse(ErrorCode::unsupported, fmt::format("more than {} entries in a list", list_->size()));
+    list_->push_back(value);
+    return true;
   }
 
-  /// The tensors must cover the data section exactly: no byte twice, none unused.
-  Result<void> check_cover(const std::vector<TensorView>& tensors) const {
-    std::vector<std::pair<size_t, size_t>> ranges;
-    for (const TensorView& t : tensors)
-      ranges.emplace_back(static_cast<size_t>(t.bytes.data() - data_.data()), t.bytes.size());
-    std::sort(ranges.begin(), ranges.end());
-    size_t covered = 0;
-    for (const auto& [begin, size] : ranges) {
-      if (begin != covered)
-        return fail(ErrorCode::corrupt,
-                    fmt::format("{}: {} at byte {} of the data", name_,
-                                begin < covered ? "two tensors overlap" : "bytes that belong to no tensor",
-                                std::min(begin, covered)));
-      covered += size;
+  bool string(string_t& value) override {
+    if (where_ == Where::metadata) return true;
+    if (where_ != Where::tensor || field_ != Field::type || list_) return unexpected("a string");
+    tensors.back().type = std::move(value);
+    return true;
+  }
+
+  bool start_object(size_t) override {
+    if (where_ == Where::outside) {
+      where_ = Where::top;
+    } else if (where_ == Where::top) {
+      where_ = in_metadata_ ? Where::metadata : Where::tensor;
+    } else {
+      return unexpected("an object");
     }
-    if (covered != data_.size())
-      return fail(ErrorCode::corrupt,
-                  fmt::format("{}: {} bytes behind the last tensor", name_, data_.size() - covered));
-    return {};
+    return true;
+  }
+
+  bool key(string_t& value) override {
+    if (where_ == Where::metadata) return true;
+    if (where_ == Where::tensor) return field(value);
+    in_metadata_ = value == "__metadata__";
+    if (in_metadata_) return true;
+    if (tensors.size() == kSafetensorsMaxTensors)
+      return refuse(ErrorCode::unsupported, fmt::format("more than {} tensors", kSafetensorsMaxTensors));
+    if (value.size() > kSafetensorsMaxName)
+      return refuse(ErrorCode::unsupported, fmt::format("a tensor name of {} bytes; at most {} are read: {}",
+                                                        value.size(), kSafetensorsMaxName, printable(value)));
+    tensors.emplace_back().name = std::move(value);
+    return true;
+  }
+
+  bool end_object() override {
+    if (where_ == Where::tensor) {
+      const RawTensor& t = tensors.back();
+      if (!t.has_type || !t.has_shape || !t.has_offsets)
+        return refuse(ErrorCode::corrupt, fmt::format("tensor '{}': dtype, shape and data_offsets are needed",
+                                                      printable(t.name)));
+      where_ = Where::top;
+    } else {
+      where_ = where_ == Where::metadata ? Where::top : Where::outside;
+    }
+    return true;
+  }
+
+  bool start_array(size_t) override {
+    if (where_ != Where::tensor || field_ == Field::type || list_) return unexpected("a list");
+    list_ = field_ == Field::shape ? &tensors.back().shape : &tensors.back().offsets;
+    return true;
+  }
+  bool end_array() override {
+    list_ = nullptr;
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    return refuse(ErrorCode::corrupt, fmt::format("not valid JSON at byte {} of the header", position));
   }
 
  private:
-  std::span<const std::byte> data_;
-  std::string_view name_;
+  enum class Where { outside, top, metadata, tensor };
+  enum class Field { type, shape, offsets };
+
+  bool field(const std::string& name) {
+    RawTensor& t = tensors.back();
+    bool* seen = nullptr;
+    if (name == "dtype") field_ = Field::type, seen = &t.has_type;
+    if (name == "shape") field_ = Field::shape, seen = &t.has_shape;
+    if (name == "data_offsets") field_ = Field::offsets, seen = &t.has_offsets;
+    if (seen == nullptr)
+      return refuse(ErrorCode::unsupported,
+                    fmt::format("tensor '{}': unknown field '{}'", printable(t.name), printable(name)));
+    if (*seen)
+      return refuse(ErrorCode::corrupt,
+                    fmt::format("tensor '{}': {} stands there twice", printable(t.name), name));
+    return *seen = true;
+  }
+
+  bool unexpected(const char* what) {
+    static constexpr const char* kWanted[] = {"an object of tensors", "an object", "a string"};
+    if (where_ != Where::tensor)
+      return refuse(ErrorCode::corrupt,
+                    fmt::format("{} where {} is needed", what, kWanted[static_cast<int>(where_)]));
+    const char* wanted = field_ == Field::type ? "the name of a type" : "a list of whole numbers";
+    return refuse(ErrorCode::corrupt, fmt::format("tensor '{}': {} where {} is needed",
+                                                  printable(tensors.back().name), what, wanted));
+  }
+
+  bool refuse(ErrorCode code, std::string message) {
+    error = Error{code, std::move(message)};
+    return false;
+  }
+
+  Where where_ = Where::outside;
+  Field field_ = Field::type;
+  bool in_metadata_ = false;
+  std::vector<uint64_t>* list_ = nullptr;  // the open list of the last tensor
 };
+
+/// Type, shape and place of one tensor, checked by itself.
+Result<TensorView> check_tensor(RawTensor&& raw, std::span<const std::byte> data) {
+  const auto type = std::ranges::find(kTypes, raw.type, &std::pair<std::string_view, DType>::first);
+  if (type == kTypes.end())
+    return fail(ErrorCode::unsupported,
+                fmt::format("type {} is not read (F32, F16, BF16 and I32 are)", printable(raw.type, 20)));
+  TensorView view{std::move(raw.name), type->second, {}, {}};
+  for (const uint64_t d : raw.shape) {
+    if (d > static_cast<uint64_t>(INT64_MAX))
+      return fail(ErrorCode::corrupt, fmt::format("dimension {} is larger than any file", d));
+    view.shape.push_back(static_cast<int64_t>(d));
+  }
+  if (raw.offsets.size() != 2)
+    return fail(ErrorCode::corrupt,
+                fmt::format("data_offsets has {} entries; begin and end are needed", raw.offsets.size()));
+  const uint64_t begin = raw.offsets[0], end = raw.offsets[1];
+  if (begin > end)
+    return fail(ErrorCode::corrupt, fmt::format("data_offsets [{}, {}] end before they begin", begin, end));
+  if (end > data.size())
+    return fail(ErrorCode::corrupt,
+                fmt::format("data_offsets [{}, {}] lie beyond the {} bytes of data in the file (truncated?)",
+                            begin, end, data.size()));
+  SAMBAY_TRY(const int64_t bytes, checked_tensor_bytes(view.type, view.shape), "shape");
+  if (static_cast<uint64_t>(bytes) != end - begin)
+    return fail(ErrorCode::corrupt,
+                fmt::format("data_offsets [{}, {}] hold {} bytes, but {} of {} needs {}", begin, end,
+                            end - begin, shape_text(view.shape), raw.type, bytes));
+  view.bytes = data.subspan(begin, end - begin);
+  return view;
+}
+
+/// The header's text, after checking that it lies in the file.
+Result<std::string_view> header_text(std::span<const std::byte> file) {
+  if (file.size() < 8)
+    return fail(ErrorCode::corrupt,
+                fmt::format("{} bytes are too few for a safetensors file, which starts with 8 bytes of "
+                            "header length",
+                            file.size()));
+  uint64_t length;
+  std::memcpy(&length, file.data(), 8);
+  if (length > static_cast<uint64_t>(kSafetensorsMaxHeaderBytes))
+    return fail(ErrorCode::corrupt,
+                fmt::format("header length {} at byte 0; at most {} is allowed (not a safetensors file?)",
+                            length, kSafetensorsMaxHeaderBytes));
+  if (length > file.size() - 8)
+    return fail(ErrorCode::corrupt,
+                fmt::format("header of {} bytes, but only {} follow (truncated?)", length, file.size() - 8));
+  const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, length);
+  if (text.empty() || text[0] != '{')
+    return fail(ErrorCode::corrupt, "the header at byte 8 does not start with '{'");
+  // The JSON library takes a NUL for the end of the text.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
+    return fail(ErrorCode::corrupt, fmt::format("a zero byte in the header at byte {}", 8 + nul));
+  return text;
+}
+
+/// The bytes of the data section belong to one tensor each: no hole, no overlap, nothing behind. `tensors` is
+/// in the order of the bytes.
+Result<void> check_layout(std::span<const TensorView> tensors, std::span<const std::byte> data) {
+  const std::byte* expected = data.data();
+  for (size_t i = 0; i < tensors.size(); i++) {
+    const TensorView& t = tensors[i];
+    if (t.bytes.data() < expected)
+      return fail(ErrorCode::corrupt,
+                  fmt::format("tensor '{}': overlaps tensor '{}' at byte {} of the data", printable(t.name),
+                              printable(tensors[i - 1].name), t.bytes.data() - data.data()));
+    if (t.bytes.data() > expected)
+      return fail(ErrorCode::corrupt,
+                  fmt::format("tensor '{}': a hole of {} bytes before it, at byte {} of the data",
+                              printable(t.name), t.bytes.data() - expected, expected - data.data()));
+    expected += t.bytes.size();
+  }
+  if (const auto rest = data.data() + data.size() - expected; rest != 0)
+    return fail(ErrorCode::corrupt,
+                fmt::format("{} bytes behind the last tensor that belong to none of the {} in the header",
+                            rest, tensors.size()));
+  return {};
+}
+
+Result<void> check_names(std::span<const TensorView> tensors) {
+  std::vector<std::string_view> names;
+  names.reserve(tensors.size());
+  for (const TensorView& t : tensors) names.push_back(t.name);
+  std::ranges::sort(names);
+  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
+    return fail(ErrorCode::corrupt,
+                fmt::format("tensor '{}': stands in the header twice", printable(*twice)));
+  return {};
+}
+
+Result<std::vector<TensorView>> parse(std::span<const std::byte> file) {
+  SAMBAY_TRY(const std::string_view text, header_text(file), "header");
+  HeaderReader reader;
+  if (!nlohmann::json::sax_parse(text, &reader))
+    return tl::unexpected(std::move(*reader.error).during("header"));
+
+  const std::span<const std::byte> data = file.subspan(8 + text.size());
+  std::vector<TensorView> tensors;
+  tensors.reserve(reader.tensors.size());
+  for (RawTensor& raw : reader.tensors) {
+    const std::string name = raw.name;
+    SAMBAY_TRY(TensorView view, check_tensor(std::move(raw), data),
+               fmt::format("tensor '{}'", printable(name)));
+    tensors.push_back(std::move(view));
+  }
+  // Empty tensors share their place with what follows: they come first.
+  std::ranges::stable_sort(tensors, [](const TensorView& a, const TensorView& b) {
+    return a.bytes.data() != b.bytes.data() ? a.bytes.data() < b.bytes.data()
+                                            : a.bytes.size() < b.bytes.size();
+  });
+  SAMBAY_TRY_VOID(check_names(tensors));
+  SAMBAY_TRY_VOID(check_layout(tensors, data));
+  return tensors;
+}
 
 }  // namespace
 
 Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> file, std::string_view name) {
-  const auto bad = [&](std::string_view why) {
-    return fail(ErrorCode::corrupt, fmt::format("{}: {}", name, why));
-  };
-  uint64_t header_bytes = 0;
-  if (file.size() < sizeof header_bytes)
-    return bad("too short for a safetensors file (its header length has 8 bytes)");
-  std::memcpy(&header_bytes, file.data(), sizeof header_bytes);
-  if (header_bytes > kMaxHeaderBytes)
-    return bad(fmt::format("header of {} bytes; at most {}", header_bytes, kMaxHeaderBytes));
-  if (header_bytes > file.size() - 8)
-    return bad(fmt::format(
-        "the header says {} bytes, but only {} follow; the file is cut short or no safetensors file",
-        header_bytes, file.size() - 8));
-  std::string duplicate;
-  const json header = parse_strict(
-      {reinterpret_cast<const char*>(file.data()) + 8, static_cast<size_t>(header_bytes)}, &duplicate);
-  if (!header.is_object()) return bad("the header is not a JSON object");
-  if (!duplicate.empty()) return bad(fmt::format("'{}' is in the header twice", printable(duplicate)));
-  if (header.size() > kMaxTensors)
-    return bad(fmt::format("{} tensors; at most {}", header.size(), kMaxTensors));
-
-  const HeaderReader reader(file.subspan(8 + static_cast<size_t>(header_bytes)), name);
-  std::vector<TensorView> tensors;
-  for (const auto& [key, value] : header.items()) {
-    if (key == "__metadata__") continue;
-    SAMBAY_TRY(TensorView view, reader.tensor(key, value), "safetensors");
-    tensors.push_back(std::move(view));
-  }
-  SAMBAY_TRY_VOID(reader.check_cover(tensors));
+  SAMBAY_TRY(std::vector<TensorView> tensors, parse(file), name);
   return tensors;
-}
-
-Result<std::map<std::string, std::string>> parse_safetensors_index(std::string_view text,
-                                                                   std::string_view name) {
-  const auto bad = [&](std::string_view why) {
-    return fail(ErrorCode::corrupt, fmt::format("{}: {}", name, why));
-  };
-  std::string duplicate;
-  const json index = parse_strict(text, &duplicate);
-  if (!index.is_object()) return bad("not a JSON object");
-  if (!duplicate.empty()) return bad(fmt::format("'{}' is there twice", printable(duplicate)));
-  const auto map = index.find("weight_map");
-  if (map == index.end() || !map->is_object())
-    return bad("has no object weight_map (tensor name to shard file)");
-  std::map<std::string, std::string> shards;
-  for (const auto& [tensor, shard] : map->items()) {
-    if (!shard.is_string()) return bad(fmt::format("weight_map['{}'] is not a string", printable(tensor)));
-    const auto& file = shard.get_ref<const std::string&>();
-    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos ||
-        file.find('\0') != std::string::npos)
-      return bad(fmt::format("weight_map['{}'] is '{}'; shards are files beside the index", printable(tensor),
-                             printable(file)));
-    shards[tensor] = file;
-  }
-  if (shards.empty()) return bad("weight_map names no tensor");
-  return shards;
-}
-
-Result<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
-                                                    const std::vector<Entry>& entries) {
-  SAMBAY_TRY(AtomicFile file, AtomicFile::create(path), "writing safetensors");
-  SafetensorsWriter writer(std::move(file));
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  for (const Entry& entry : entries) {
-    int64_t count = 1;
-    for (int64_t length : entry.shape) count *= length;
-    const int64_t bytes = dtype_bytes(entry.type, count);
-    header[entry.name] = {{"dtype", entry.type == DType::f32 ? "F32" : "I32"},
-                          {"shape", entry.shape},
-                          {"data_offsets", {writer.data_bytes_, writer.data_bytes_ + bytes}}};
-    writer.data_bytes_ += bytes;
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
-  const uint64_t length = text.size();
-  writer.data_start_ = static_cast<int64_t>(8 + length);
-  SAMBAY_TRY_VOID(writer.file_.reserve(writer.data_start_ + writer.data_bytes_));
-  SAMBAY_TRY_VOID(writer.file_.write(std::as_bytes(std::span(&length, 1))));
-  SAMBAY_TRY_VOID(writer.file_.write(std::as_bytes(std::span(text))));
-  return writer;
-}
-
-Result<void> SafetensorsWriter::write(std::span<const std::byte> bytes) { return file_.write(bytes); }
-
-Result<void> SafetensorsWriter::write_at(int64_t data_offset, std::span<const std::byte> bytes) {
-  return file_.write_at(data_start_ + data_offset, bytes);
-}
-
-Result<void> SafetensorsWriter::finish() {
-  if (appended() != data_bytes_)
-    return fail(ErrorCode::internal,
-                fmt::format("safetensors writer: {} of {} bytes written", appended(), data_bytes_));
-  return file_.commit();
 }
 
 }  // namespace sambay

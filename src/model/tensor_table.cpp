@@ -84,6 +84,49 @@ Result<void> check_head(const TensorView& head, const TensorView& embedding, Che
 
 }  // namespace
 
+TensorGroup tensor_group(Role role) {
+  switch (role) {
+    case Role::embedding: return TensorGroup::embedding;
+    case Role::final_norm:
+    case Role::final_norm_bias:
+    case Role::norm1:
+    case Role::norm1_bias:
+    case Role::norm2:
+    case Role::norm2_bias: return TensorGroup::norms;
+    case Role::gate_up:
+    case Role::down: return TensorGroup::mlp;
+    case Role::mamba_in:
+    case Role::conv:
+    case Role::conv_bias:
+    case Role::x_proj:
+    case Role::dt_proj:
+    case Role::dt_bias:
+    case Role::a:
+    case Role::d:
+    case Role::mamba_out: return TensorGroup::mamba;
+    case Role::gmu_in:
+    case Role::gmu_out: return TensorGroup::gmu;
+    case Role::qkv:
+    case Role::qkv_bias:
+    case Role::q:
+    case Role::q_bias:
+    case Role::attn_out:
+    case Role::attn_out_bias:
+    case Role::lambda_q1:
+    case Role::lambda_k1:
+    case Role::lambda_q2:
+    case Role::lambda_k2:
+    case Role::sub_norm: break;
+  }
+  return TensorGroup::attention;
+}
+
+const char* to_string(TensorGroup group) {
+  constexpr const char* kNames[kTensorGroupCount] = {"embedding", "mlp", "mamba",
+                                                     "attention", "gmu", "norms"};
+  return kNames[static_cast<size_t>(group)];
+}
+
 int64_t TensorSpec::element_count() const {
   int64_t count = 1;
   for (int64_t d : shape) count *= d;

@@ -46,6 +46,13 @@ enum class Role {
   sub_norm,
 };
 
+/// What a report adds up under one name.
+enum class TensorGroup { embedding, mlp, mamba, attention, gmu, norms };
+inline constexpr int kTensorGroupCount = 6;
+/// The norms of the residual stream only: the one inside attention counts as attention.
+TensorGroup tensor_group(Role role);
+const char* to_string(TensorGroup group);
+
 /// What happens between the Hugging Face tensor and ours; a GGUF already holds ours.
 enum class Transform {
   none,

@@ -1,0 +1,59 @@
+// From any checkpoint to one GGUF file: streamed, verified, and there complete or not at all.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/tensor_table.h"
+#include "sambay/error.h"
+#include "tensor/dtype.h"
+
+namespace sambay {
+
+struct ConvertProgress {
+  bool verifying = false;  ///< reading back what was written
+  int64_t done_bytes = 0, total_bytes = 0;
+  std::string_view tensor;  ///< the one that is being worked on
+};
+
+struct ConvertOptions {
+  std::string model;  ///< "" = the embedded model
+  std::string out_file;
+  DType type = DType::bf16;  ///< of the matrices; everything else becomes f32
+  int threads = 0;           ///< 0: one per physical core
+  /// Asked after every piece of a few MiB; true gives `cancelled`. May be empty.
+  std::function<bool()> should_stop;
+  /// Told after every piece. May be empty.
+  std::function<void(const ConvertProgress&)> progress;
+};
+
+struct ConvertReport {
+  struct Group {
+    int tensors = 0;
+    int64_t parameters = 0;
+    std::array<int64_t, kDTypeCount> bytes = {};  ///< by type written
+    double squared_error = 0, squared_sum = 0;    ///< of values whose type changed to a narrower one
+    double relative_rms_error() const;            ///< 0 when nothing was rounded
+  };
+  std::array<Group, kTensorGroupCount> groups;  ///< by TensorGroup
+  /// Matrices whose rows are no whole number of blocks keep their type: "name (type)".
+  std::vector<std::string> kept_types;
+  int64_t file_bytes = 0;
+  int tokens = 0;  ///< in the tokenizer that went along; 0: the model has none
+};
+
+/// Peak memory is a few MiB beside the pages that the system keeps of the files. The file is read back and
+/// compared (configuration, tokenizer, names, shapes, types, XXH3 of every tensor) before it gets its name.
+/// `out_file` may be the file that is read. Errors: those of opening, of the configuration and of
+/// match_tensors; corrupt (NaN or infinity, a tokenizer that does not fit the vocabulary); unsupported (a
+/// value beyond the range of the type, with tensor and element); io; cancelled.
+Result<ConvertReport> convert(const ConvertOptions& options);
+
+/// A table for people, with a line feed at the end of each line.
+std::string format_report(const ConvertReport& report);
+
+}  // namespace sambay

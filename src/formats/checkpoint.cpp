@@ -1,8 +1,10 @@
 #include "formats/checkpoint.h"
 
+#include <dirent.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstring>
 #include <map>
 
@@ -14,56 +16,88 @@
 namespace sambay {
 namespace {
 
-// Side files are read whole; a real tokenizer.json has 16 MB at most.
+// Side files are read whole; a real tokenizer.json has 16 MB.
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
-constexpr size_t kMaxIndexBytes = size_t{16} << 20;
+constexpr size_t kMaxIndexBytes = size_t{64} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{64} << 20;
 
+constexpr const char* kConfig = "config.json";
+constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
 enum class PathKind { missing, folder, file };
-PathKind kind_of(const std::string& path) {
+
+Result<PathKind> kind_of(const std::string& path) {
   struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return PathKind::missing;
-  return S_ISDIR(info.st_mode) ? PathKind::folder : PathKind::file;
+  if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode) ? PathKind::folder : PathKind::file;
+  if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP)
+    return PathKind::missing;
+  return fail(ErrorCode::io, fmt::format("{}: {}", path, std::strerror(errno)));
 }
 
-Result<std::string> read_text(const std::string& path, size_t limit) {
-  SAMBAY_TRY(const MappedFile file, MappedFile::open(path), "reading");
-  if (file.bytes().size() > limit)
-    return fail(ErrorCode::corrupt,
-                fmt::format("{}: {} bytes; at most {} make sense", path, file.bytes().size(), limit));
-  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+/// nullopt when there is no such file.
+Result<std::optional<std::string>> read_text(const std::string& path, size_t limit) {
+  const auto kind = kind_of(path);
+  if (!kind) return tl::unexpected(kind.error());
+  if (*kind == PathKind::missing) return std::optional<std::string>();
+  auto file = MappedFile::open(path);
+  if (!file) return tl::unexpected(std::move(file).error());
+  const std::span<const std::byte> bytes = file->bytes();
+  if (bytes.size() > limit)
+    return fail(ErrorCode::unsupported,
+                fmt::format("{}: has {} bytes; at most {} are read", path, bytes.size(), limit));
+  return std::optional(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
-/// A side file that may be missing.
-Result<std::optional<std::string>> read_optional(const std::string& path, size_t limit) {
-  if (kind_of(path) != PathKind::file) return std::optional<std::string>();
-  SAMBAY_TRY(std::string text, read_text(path, limit), "side file");
-  return std::optional<std::string>(std::move(text));
+/// What a folder that is no model may hold instead.
+std::string hint(const std::string& folder) {
+  DIR* entries = ::opendir(folder.c_str());
+  if (entries == nullptr) return "";
+  std::string gguf, bin;
+  while (const dirent* entry = ::readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    if (name.ends_with(".gguf") && (gguf.empty() || name < gguf)) gguf = name;
+    if (name.ends_with(".bin") && (bin.empty() || name < bin)) bin = name;
+  }
+  ::closedir(entries);
+  if (!gguf.empty()) return fmt::format("; it holds {}: give that file itself", gguf);
+  if (!bin.empty()) return fmt::format("; {} is not read, only safetensors and GGUF are", bin);
+  return "";
 }
 
 Result<CheckpointText> read_side_files(const std::string& folder) {
+  struct Side {
+    const char* name;
+    size_t limit;
+    std::optional<std::string> CheckpointText::* to;
+  };
+  constexpr Side kSides[] = {
+      {"tokenizer.json", kMaxTokenizerBytes, &CheckpointText::tokenizer},
+      {"tokenizer_config.json", kMaxTokenizerBytes, &CheckpointText::tokenizer_config},
+      {"generation_config.json", kMaxConfigBytes, &CheckpointText::generation_config},
+      {"chat_template.jinja", kMaxConfigBytes, &CheckpointText::chat_template},
+  };
+  auto config = read_text(folder + "/" + kConfig, kMaxConfigBytes);
+  if (!config) return tl::unexpected(std::move(config).error());
+  if (!*config)
+    return fail(ErrorCode::not_found,
+                fmt::format("{}: not a model: there is no {}; a model folder holds {} and {}, or {} and its "
+                            "shards{}",
+                            folder, kConfig, kConfig, kWeights, kIndex, hint(folder)));
   CheckpointText text;
-  if (kind_of(folder + "/config.json") != PathKind::file)
-    return fail(
-        ErrorCode::not_found,
-        fmt::format(
-            "{}: no config.json; a model folder holds config.json and model.safetensors, or shards with "
-            "model.safetensors.index.json",
-            folder));
-  SAMBAY_TRY(text.config, read_text(folder + "/config.json", kMaxConfigBytes), "model folder");
-  SAMBAY_TRY(text.tokenizer, read_optional(folder + "/tokenizer.json", kMaxTokenizerBytes), "model folder");
-  SAMBAY_TRY(text.tokenizer_config, read_optional(folder + "/tokenizer_config.json", kMaxTokenizerBytes),
-             "model folder");
-  SAMBAY_TRY(text.generation_config, read_optional(folder + "/generation_config.json", kMaxConfigBytes),
-             "model folder");
-  SAMBAY_TRY(text.chat_template, read_optional(folder + "/chat_template.jinja", kMaxConfigBytes),
-             "model folder");
+  text.config = **std::move(config);
+  for (const Side& side : kSides) {
+    auto content = read_text(folder + "/" + side.name, side.limit);
+    if (!content) return tl::unexpected(std::move(content).error());
+    text.*side.to = *std::move(content);
+  }
   return text;
 }
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 bool begins_with_gguf(std::span<const std::byte> bytes) {
@@ -83,16 +117,16 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
                   "this build carries no model; give one with -m: a folder, a .safetensors or a GGUF file");
     return from_gguf_memory(embedded_model(), "embedded model");
   }
-  switch (kind_of(path)) {
-    case PathKind::missing:
-      return fail(ErrorCode::not_found, fmt::format("{}: no such file or folder", path));
-    case PathKind::folder: return open_folder(path);
-    case PathKind::file: break;
-  }
-  SAMBAY_TRY(MappedFile file, MappedFile::open(path), "model");
-  if (begins_with_gguf(file.bytes())) {
-    SAMBAY_TRY(Checkpoint checkpoint, from_gguf_memory(file.bytes(), path), "model");
-    checkpoint.files_.push_back(std::move(file));
+  const auto kind = kind_of(path);
+  if (!kind) return tl::unexpected(kind.error());
+  if (*kind == PathKind::missing)
+    return fail(ErrorCode::not_found, fmt::format("{}: no such file or folder", path));
+  if (*kind == PathKind::folder) return open_folder(path);
+  auto file = MappedFile::open(path);
+  if (!file) return tl::unexpected(std::move(file).error());
+  if (begins_with_gguf(file->bytes())) {
+    auto checkpoint = from_gguf_memory(file->bytes(), path);
+    if (checkpoint) checkpoint->files_.push_back(*std::move(file));
     return checkpoint;
   }
   if (!path.ends_with(".safetensors"))
@@ -103,8 +137,10 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.kind_ = CheckpointKind::hugging_face;
   checkpoint.name_ = path;
-  SAMBAY_TRY(checkpoint.text_, read_side_files(folder_of(path)), path);
-  SAMBAY_TRY_VOID(checkpoint.add_file(std::move(file), path));
+  auto text = read_side_files(folder_of(path));
+  if (!text) return tl::unexpected(std::move(text).error());
+  checkpoint.text_ = *std::move(text);
+  SAMBAY_TRY_VOID(checkpoint.add_file(*std::move(file)));
   return checkpoint;
 }
 
@@ -112,22 +148,28 @@ Result<Checkpoint> Checkpoint::open_folder(const std::string& folder) {
   Checkpoint checkpoint;
   checkpoint.kind_ = CheckpointKind::hugging_face;
   checkpoint.name_ = folder;
-  SAMBAY_TRY(checkpoint.text_, read_side_files(folder), "model folder");
-  const std::string single = folder + "/model.safetensors",
-                    index_path = folder + "/model.safetensors.index.json";
-  if (kind_of(single) == PathKind::file) {
-    SAMBAY_TRY(MappedFile file, MappedFile::open(single), "weights");
-    SAMBAY_TRY_VOID(checkpoint.add_file(std::move(file), single));
+  auto text = read_side_files(folder);
+  if (!text) return tl::unexpected(std::move(text).error());
+  checkpoint.text_ = *std::move(text);
+
+  const std::string single = folder + "/" + kWeights, index_path = folder + "/" + kIndex;
+  const auto kind = kind_of(single);
+  if (!kind) return tl::unexpected(kind.error());
+  if (*kind != PathKind::missing) {
+    auto file = MappedFile::open(single);
+    if (!file) return tl::unexpected(std::move(file).error());
+    SAMBAY_TRY_VOID(checkpoint.add_file(*std::move(file)));
     return checkpoint;
   }
-  if (kind_of(index_path) != PathKind::file)
-    return fail(
-        ErrorCode::not_found,
-        fmt::format("{}: no weights; expected model.safetensors, or shards with model.safetensors.index.json",
-                    folder));
-  SAMBAY_TRY(const std::string index_text, read_text(index_path, kMaxIndexBytes), "weights");
-  SAMBAY_TRY(const auto index, parse_safetensors_index(index_text, index_path), "weights");
-  SAMBAY_TRY_VOID(checkpoint.add_shards(folder, index));
+  const auto index_text = read_text(index_path, kMaxIndexBytes);
+  if (!index_text) return tl::unexpected(index_text.error());
+  if (!*index_text)
+    return fail(ErrorCode::not_found,
+                fmt::format("{}: there is a {} but no weights: {}, or {} and its shards, is needed{}", folder,
+                            kConfig, kWeights, kIndex, hint(folder)));
+  const auto index = parse_safetensors_index(**index_text, index_path);
+  if (!index) return tl::unexpected(index.error());
+  SAMBAY_TRY_VOID(checkpoint.add_shards(folder, *index));
   return checkpoint;
 }
 
@@ -137,30 +179,36 @@ Result<void> Checkpoint::add_shards(const std::string& folder,
   for (const auto& [tensor, shard] : index) shards[shard]++;
   for (const auto& [shard, expected] : shards) {
     const std::string path = folder + "/" + shard;
-    if (kind_of(path) != PathKind::file)
-      return fail(ErrorCode::not_found,
-                  fmt::format("{}: shard is missing; the index names it for {} tensors", path, expected));
-    SAMBAY_TRY(MappedFile file, MappedFile::open(path), "weights");
+    const auto kind = kind_of(path);
+    if (!kind) return tl::unexpected(kind.error());
+    if (*kind == PathKind::missing)
+      return fail(ErrorCode::not_found, fmt::format("{}: this shard is missing; {} places {} tensors in it",
+                                                    path, kIndex, expected));
+    auto file = MappedFile::open(path);
+    if (!file) return tl::unexpected(std::move(file).error());
     const size_t first = tensors_.size();
-    SAMBAY_TRY_VOID(add_file(std::move(file), path));
-    for (size_t i = first; i < tensors_.size(); i++) {
-      const auto entry = index.find(tensors_[i].name);
-      if (entry == index.end() || entry->second != shard)
-        return fail(ErrorCode::corrupt,
-                    fmt::format("{}: tensor '{}' is not what the index says of this shard", path,
-                                printable(tensors_[i].name)));
+    SAMBAY_TRY_VOID(add_file(*std::move(file)));
+    for (const TensorView& view : std::span(tensors_).subspan(first)) {
+      const auto entry = index.find(view.name);
+      if (entry == index.end())
+        return fail(ErrorCode::corrupt, fmt::format("{}: holds tensor '{}', which {} does not name", path,
+                                                    printable(view.name), kIndex));
+      if (entry->second != shard)
+        return fail(ErrorCode::corrupt, fmt::format("{}: holds tensor '{}', which {} places in {}", path,
+                                                    printable(view.name), kIndex, printable(entry->second)));
     }
   }
   for (const auto& [tensor, shard] : index)
-    if (!find(tensor))
-      return fail(ErrorCode::corrupt, fmt::format("{}/{}: tensor '{}' is missing, which the index promises",
-                                                  folder, shard, printable(tensor)));
+    if (find(tensor) == nullptr)
+      return fail(ErrorCode::corrupt, fmt::format("{}/{}: lacks tensor '{}', which {} places in it", folder,
+                                                  shard, printable(tensor), kIndex));
   return {};
 }
 
-Result<void> Checkpoint::add_file(MappedFile file, const std::string& path) {
-  SAMBAY_TRY(const std::vector<TensorView> views, parse_safetensors(file.bytes(), path), "weights");
-  SAMBAY_TRY_VOID(add_tensors(views, path));
+Result<void> Checkpoint::add_file(MappedFile file) {
+  const auto views = parse_safetensors(file.bytes(), file.path());
+  if (!views) return tl::unexpected(views.error());
+  SAMBAY_TRY_VOID(add_tensors(*views, file.path()));
   file_bytes_ += static_cast<int64_t>(file.bytes().size());
   files_.push_back(std::move(file));
   return {};
@@ -169,8 +217,8 @@ Result<void> Checkpoint::add_file(MappedFile file, const std::string& path) {
 Result<void> Checkpoint::add_tensors(std::span<const TensorView> tensors, const std::string& file) {
   for (const TensorView& view : tensors) {
     if (!by_name_.emplace(view.name, tensors_.size()).second)
-      return fail(ErrorCode::corrupt,
-                  fmt::format("{}: tensor '{}' is in another shard too", file, printable(view.name)));
+      return fail(ErrorCode::corrupt, fmt::format("{}: holds tensor '{}', which another shard holds too",
+                                                  file, printable(view.name)));
     tensors_.push_back(view);
   }
   return {};
@@ -179,8 +227,9 @@ Result<void> Checkpoint::add_tensors(std::span<const TensorView> tensors, const 
 Result<Checkpoint> Checkpoint::from_gguf_memory(std::span<const std::byte> bytes, std::string name) {
   Checkpoint checkpoint;
   checkpoint.kind_ = CheckpointKind::gguf;
-  SAMBAY_TRY(GgufReader reader, GgufReader::parse(bytes, name), "model");
-  checkpoint.gguf_ = std::make_unique<GgufReader>(std::move(reader));
+  auto reader = GgufReader::parse(bytes, name);
+  if (!reader) return tl::unexpected(std::move(reader).error());
+  checkpoint.gguf_ = std::make_unique<GgufReader>(*std::move(reader));
   SAMBAY_TRY_VOID(checkpoint.add_tensors(checkpoint.gguf_->tensors(), name));
   checkpoint.file_bytes_ = static_cast<int64_t>(bytes.size());
   checkpoint.name_ = std::move(name);

@@ -21,7 +21,8 @@ namespace sambay {
 /// Which naming scheme the tensors follow.
 enum class CheckpointKind { hugging_face, gguf };
 
-/// The side files of a Hugging Face folder, as text; absent when the folder has none.
+/// The side files of a Hugging Face folder, as text; absent when the folder has none. At most 1 MiB each, 64
+/// MiB for the two of the tokenizer.
 struct CheckpointText {
   std::string config;                            // config.json, always there
   std::optional<std::string> tokenizer;          // tokenizer.json
@@ -61,7 +62,7 @@ class Checkpoint {
   Checkpoint() = default;
   static Result<Checkpoint> open_folder(const std::string& folder);
   Result<void> add_shards(const std::string& folder, const std::map<std::string, std::string>& index);
-  Result<void> add_file(MappedFile file, const std::string& path);
+  Result<void> add_file(MappedFile file);
   Result<void> add_tensors(std::span<const TensorView> tensors, const std::string& file);
   CheckpointKind kind_ = CheckpointKind::gguf;
   std::string name_;

@@ -12,6 +12,13 @@ namespace sambay {
 inline constexpr uint32_t kGgufMagic = 0x46554747;  // "GGUF", little-endian
 inline constexpr int64_t kGgufDefaultAlignment = 32;
 
+// Limits on what a file may claim; Phi-4-mini-flash has 434 tensors and some 40 keys.
+inline constexpr uint64_t kGgufMaxTensors = 1 << 16;
+inline constexpr uint64_t kGgufMaxKeys = 1 << 16;
+inline constexpr uint64_t kGgufMaxNameBytes = (1 << 16) - 1;  // of a key or a tensor's name; the format's own
+inline constexpr uint32_t kGgufMaxDims = 4;
+inline constexpr int64_t kGgufMaxAlignment = 1 << 20;
+
 enum class GgufType : uint32_t {
   u8 = 0,
   i8 = 1,

@@ -18,11 +18,12 @@ namespace sambay {
 
 /// Everything is checked against the file's size before anything is allocated; arithmetic is
 /// overflow-checked. Strings and arrays are not copied: the views below point into the file, so a 200k
-/// vocabulary costs nothing until somebody walks it. Thread-safe after parse().
+/// vocabulary costs no memory until somebody asks for it. Thread-safe after parse().
 class GgufReader {
  public:
-  /// `name` is put in front of messages. Errors: corrupt (with the byte offset), unsupported (version,
-  /// big-endian file, tensor type, alignment that is no power of two).
+  /// `name` is put in front of messages. Errors: corrupt (with the byte offset or the name of the
+  /// tensor), unsupported (version, big-endian file, tensor type, array of arrays, alignment that is no power
+  /// of two from 8 on). The data may end with or without the padding behind the last tensor.
   static Result<GgufReader> parse(std::span<const std::byte> file, std::string_view name);
 
   uint32_t version() const { return version_; }
@@ -41,7 +42,7 @@ class GgufReader {
   Result<std::vector<std::string_view>> strings(std::string_view key) const;
   Result<std::vector<int64_t>> integers(std::string_view key) const;
   Result<std::vector<double>> numbers(std::string_view key) const;
-  /// A value as short text for `sambay info` ("[200064 strings]" for long arrays).
+  /// A value as one short line for `sambay info` ("[200064 strings]" for long arrays); "" for an absent key.
   std::string describe(std::string_view key) const;
 
  private:
@@ -52,8 +53,12 @@ class GgufReader {
     const std::byte* data;  // first element
     const std::byte* end;
   };
-  Result<const Value*> find(std::string_view key) const;
-  tl::unexpected<Error> wrong_type(std::string_view key, const Value& value, std::string_view wanted) const;
+  class Parser;
+  GgufReader() = default;
+  /// The value of a key if its type fits.
+  Result<const Value*> find(std::string_view key, bool array, std::string_view wanted,
+                            bool (*fits)(GgufType)) const;
+  tl::unexpected<Error> bad(std::string_view key, ErrorCode code, std::string_view why) const;
 
   std::string name_;
   uint32_t version_ = 0;

@@ -23,14 +23,12 @@ class Output {
 
   template <class T>
   void number(T value) {
-    const auto* from = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), from, from + sizeof value);
+    append(&value, sizeof value);
   }
   void type(GgufType t) { number(static_cast<uint32_t>(t)); }
   void string(std::string_view text) {
     number(uint64_t{text.size()});
-    const auto* from = reinterpret_cast<const std::byte*>(text.data());
-    bytes_.insert(bytes_.end(), from, from + text.size());
+    append(text.data(), text.size());
   }
   template <class T>
   void array(const std::vector<T>& values, GgufType element) {
@@ -63,6 +61,11 @@ class Output {
   }
 
  private:
+  void append(const void* from, size_t size) {
+    const size_t end = bytes_.size();
+    bytes_.resize(end + size);
+    if (size > 0) std::memcpy(bytes_.data() + end, from, size);
+  }
   std::vector<std::byte>& bytes_;
 };
 
@@ -92,6 +95,9 @@ GgufHeader make_gguf_header(const std::vector<GgufEntry>& metadata, const std::v
     out.number(static_cast<uint64_t>(offset));
     header.tensor_offsets.push_back(offset);
     header.tensor_bytes.push_back(dtype_bytes(tensor.type, count));
+    SAMBAY_CHECK(
+        !tensor.shape.empty() && count > 0 && tensor.shape.back() % dtype_info(tensor.type).block_elems == 0,
+        tensor.name);
     offset += padded(header.tensor_bytes.back());
   }
   header.bytes.resize(static_cast<size_t>(padded(static_cast<int64_t>(header.bytes.size()))));

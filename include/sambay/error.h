@@ -54,8 +54,8 @@ int exit_code(ErrorCode code);
 /// an `if` around it braces.
 #define SAMBAY_TRY(decl, expr, what) SAMBAY_TRY_(SAMBAY_CAT(sambay_try_, __LINE__), decl, expr, what)
 /// The same for a Result<void>, and for passing an error on unchanged.
-#define SAMBAY_TRY_VOID(expr)                                                  \
-  do {                                                                         \
-    if (auto sambay_status = (expr); !sambay_status)                           \
-      return ::tl::unexpected(std::move(sambay_status).error());               \
+#define SAMBAY_TRY_VOID(expr)                                    \
+  do {                                                           \
+    if (auto sambay_status = (expr); !sambay_status)             \
+      return ::tl::unexpected(std::move(sambay_status).error()); \
   } while (false)

@@ -23,9 +23,11 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> open(const std::string& path);
   ~Tokenizer();
 
-  /// Any bytes. Special (added) tokens written in the text are plain text unless `parse_special`. Bytes that are
-  /// not UTF-8 become one byte token each. Linear in the length for sane vocabularies. Errors: invalid_argument
-  /// when the pattern gives up (match limit) or the vocabulary lacks a byte, naming the offset.
+  /// Any bytes, up to 1 GiB. Added tokens written in the text are plain text unless `parse_special`; then white
+  /// space beside a token with lstrip or rstrip belongs to it. Bytes that are not UTF-8 become one byte token
+  /// each, and words do not reach across them. Time is linear in the length, n log n within one word. Errors:
+  /// invalid_argument when the text is too long, the pattern gives up (too much backtracking), or the
+  /// vocabulary lacks a byte, naming the offset.
   Result<std::vector<TokenId>> encode(std::string_view text, bool parse_special = false) const;
 
   /// The bytes of one token: added tokens as written; "" for an id that has no token (padding rows). Any id.
@@ -35,7 +37,8 @@ class Tokenizer {
 
   /// Tokens in the file, padding not counted: one more than the highest id.
   int size() const;
-  bool is_special(TokenId id) const;  ///< control tokens (added, "special": true): never part of an answer's text
+  /// Control tokens (added, "special": true): never part of an answer's text.
+  bool is_special(TokenId id) const;
   /// The id of an added token such as "<|end|>".
   std::optional<TokenId> added_token(std::string_view content) const;
   bool strips_right(TokenId id) const;  ///< added token with "rstrip": white space behind it belongs to it
@@ -49,7 +52,9 @@ class Tokenizer {
 };
 
 /// Turns tokens into text as they come, holding back bytes that may still become a character. Bytes that
-/// cannot become UTF-8 any more turn into U+FFFD, one per maximal subpart (Unicode 15, section 3.9).
+/// cannot become UTF-8 any more turn into U+FFFD, one per maximal subpart (Unicode 15, section 3.9). The text of
+/// a stream does not depend on how it is cut into tokens; hidden tokens leave no trace, not even between the
+/// bytes of a character. One thread at a time; the tokenizer must outlive it.
 class Detokenizer {
  public:
   /// hide_special: control tokens give no text.
@@ -74,27 +79,32 @@ struct ChatMessage {
 /// Renders a conversation as the model was trained to see it.
 class ChatTemplate {
  public:
-  /// Recognizes the template text of the model's file by family. `forced_family` ("phi") skips recognition.
-  /// Errors: unsupported, with the template's fingerprint, when no family matches; not_found when the model has
-  /// no template; invalid_argument for an unknown forced family.
+  /// Recognizes the template text of the model's file by family: "phi" (<|role|>content<|end|> for each message)
+  /// or "phi-reasoning" (the same behind a system message of its own, as Phi-4-mini-reasoning has it).
+  /// `forced_family` skips recognition.
+  /// Errors: unsupported, with the template's fingerprint, when no family matches; not_found when the model
+  /// has no template; invalid_argument for an unknown forced family.
   static Result<ChatTemplate> recognize(std::optional<std::string_view> template_text,
                                         std::string_view forced_family = {});
 
   const std::string& family() const { return family_; }
-  /// The text with special tokens written out, for people.
+  /// The text with special tokens written out, for people. Without generation prompt the end-of-text token is
+  /// written instead, where the model's template does so.
   std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt = true) const;
   /// The ids. Message contents are plain text: "<|end|>" typed by a user is not the token. White space that
-  /// follows a token with rstrip is dropped, as the reference tokenizer does. Errors: invalid_argument (unknown
-  /// role), unsupported (the vocabulary lacks a token that the template needs).
+  /// follows a token with rstrip is dropped, as the reference tokenizer does. Errors: invalid_argument
+  /// (unknown role), unsupported (the vocabulary lacks a token that the template needs).
   Result<std::vector<TokenId>> encode(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
                                       bool add_generation_prompt = true) const;
 
  private:
   std::string family_;
+  bool ends_with_eos_ = false;  // the template writes eos_token where it is not asked for a generation prompt
 };
 
 /// Splits generated text into what stands between <think> and </think> and the rest, as it streams. Tags may
-/// arrive in pieces.
+/// arrive in pieces. Only the first section counts: tags behind its end are text, and so is a </think> that
+/// nothing opened. A section that is never closed reaches to the end.
 class ReasoningSplitter {
  public:
   struct Piece {
@@ -109,7 +119,8 @@ class ReasoningSplitter {
 
  private:
   std::string pending_;
-  bool in_reasoning_ = false, seen_ = false;
+  bool in_reasoning_ = false;
+  bool done_ = false;  // the section was closed
 };
 
 }  // namespace sambay

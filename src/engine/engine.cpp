@@ -1,0 +1,126 @@
+// The public Engine: opens a model, checks requests, hands them to the loop.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine_loop.h"
+#include "model/sambay_config.h"
+#include "text/tokenizer_data.h"
+
+namespace sambay {
+namespace {
+
+constexpr int kDefaultContext = 65536;
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 4096;
+
+template <class T>
+Result<void> in_range(const char* name, T value, T low, T high) {
+  if (value >= low && value <= high) return {};
+  return fail(ErrorCode::invalid_argument, fmt::format("{} is {}: must be {} to {}", name, value, low, high));
+}
+
+Result<void> validate(const EngineOptions& o) {
+  SAMBAY_TRY_VOID(in_range("max_sequences", o.max_sequences, 1, 4096));
+  SAMBAY_TRY_VOID(in_range("max_queue", o.max_queue, 0, 1 << 20));
+  SAMBAY_TRY_VOID(in_range("chunk", o.chunk, 1, 65536));
+  return in_range("threads", o.threads, 0, 1024);
+}
+
+Result<int> context_size(int asked, int model_limit) {
+  if (asked == 0) return std::min(kDefaultContext, model_limit);
+  if (asked < 2 || asked > model_limit)
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("a context of {} tokens: this model's is 2 to {} (its config's max_position_embeddings)",
+                    asked, model_limit));
+  return asked;
+}
+
+SamplingOptions sampling_of(const GenerationDefaults& d) {
+  SamplingOptions s;
+  s.temperature = d.temperature.value_or(s.temperature);
+  s.top_p = d.top_p.value_or(s.top_p);
+  s.min_p = d.min_p.value_or(s.min_p);
+  s.top_k = d.top_k.value_or(s.top_k);
+  return s;
+}
+
+Result<void> validate_stops(const std::vector<std::string>& stops) {
+  if (stops.size() > kMaxStops)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("stop: {} strings; at most {}", stops.size(), kMaxStops));
+  for (const std::string& stop : stops)
+    if (stop.empty() || stop.size() > kMaxStopBytes)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("stop: a string of {} bytes; must be 1 to {}", stop.size(), kMaxStopBytes));
+  return {};
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  std::unique_ptr<Tokenizer> tokenizer;
+  Result<ChatTemplate> chat_template =
+      fail(ErrorCode::not_found, "this model has no tokenizer and so no chat template");
+  SamplingOptions default_sampling;
+  std::unique_ptr<EngineLoop> loop;  // last: it uses the tokenizer until it ends
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+  SAMBAY_TRY_VOID(validate(options));
+  SAMBAY_TRY(Checkpoint opened, Checkpoint::open(options.model), "loading model");
+  auto checkpoint = std::make_unique<Checkpoint>(std::move(opened));
+  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(*checkpoint), "loading model");
+  SAMBAY_TRY(const int context, context_size(options.max_context, config.max_context), "-c");
+
+  auto impl = std::make_unique<Impl>();
+  std::vector<TokenId> stop_ids;
+  Result<TokenizerData> data = load_tokenizer_data(*checkpoint);
+  if (data) {
+    stop_ids = data->stop_ids;
+    const std::optional<std::string> chat_template = data->chat_template;
+    SAMBAY_TRY(impl->tokenizer, build_tokenizer(*std::move(data), checkpoint->name(), config.vocab),
+               "loading tokenizer");
+    impl->chat_template = ChatTemplate::recognize(chat_template, options.chat_template);
+  } else if (data.error().code != ErrorCode::not_found) {
+    return tl::unexpected(std::move(std::move(data).error()).during("loading tokenizer"));
+  }
+  impl->default_sampling = sampling_of(load_generation_defaults(*checkpoint));
+  SAMBAY_TRY(
+      impl->loop,
+      EngineLoop::start(options, std::move(checkpoint), context, impl->tokenizer.get(), std::move(stop_ids)),
+      "starting engine");
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+const EngineInfo& Engine::info() const { return impl_->loop->info(); }
+const Tokenizer* Engine::tokenizer() const { return impl_->tokenizer.get(); }
+const Result<ChatTemplate>& Engine::chat_template() const { return impl_->chat_template; }
+const SamplingOptions& Engine::default_sampling() const { return impl_->default_sampling; }
+
+Result<Generation> Engine::submit(Request request) {
+  const EngineInfo& m = info();
+  SAMBAY_TRY_VOID(sambay::validate(request.sampling, m.vocab));
+  SAMBAY_TRY_VOID(validate_stops(request.stop));
+  if (request.max_tokens < -1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("max_tokens is {}: must be 0 or more, or -1 for no limit", request.max_tokens));
+  if (request.prompt.empty()) return fail(ErrorCode::invalid_argument, "prompt: it has no tokens");
+  if (request.prompt.size() >= static_cast<size_t>(m.max_context))
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("prompt: {} tokens leave no room for an answer in a context of {}",
+                            request.prompt.size(), m.max_context));
+  for (size_t i = 0; i < request.prompt.size(); i++)
+    if (request.prompt[i] < 0 || request.prompt[i] >= m.vocab)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("prompt: token {} is {}: ids are 0 to {}", i, request.prompt[i], m.vocab - 1));
+  const uint64_t seed = request.sampling.seed ? *request.sampling.seed : random_seed();
+  return impl_->loop->submit(
+      std::make_unique<Sequence>(std::move(request), seed, impl_->tokenizer.get(), impl_->loop->stop_ids()));
+}
+
+}  // namespace sambay

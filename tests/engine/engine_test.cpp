@@ -1,0 +1,275 @@
+// The engine through its public header, with the model in the repository.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "sambay/sambay.h"
+
+namespace sambay {
+namespace {
+
+std::string pocket() { return std::string(SAMBAY_SOURCE_DIR) + "/models/pocket"; }
+
+struct Outcome {
+  std::vector<TokenId> tokens;
+  std::string text;
+  FinishReason finish = FinishReason::failed;
+  Usage usage;
+};
+
+Outcome drain(Generation& generation) {
+  Outcome outcome;
+  while (auto event = generation.next()) {
+    outcome.tokens.insert(outcome.tokens.end(), event->tokens.begin(), event->tokens.end());
+    outcome.text += event->text;
+    if (event->finish) outcome.finish = *event->finish;
+    outcome.usage = event->usage;
+  }
+  EXPECT_FALSE(generation.next()) << "something came after the last event";
+  return outcome;
+}
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static std::unique_ptr<Engine> open(EngineOptions options = {}) {
+    options.model = pocket();
+    if (options.threads == 0) options.threads = 1;
+    auto engine = Engine::open(options);
+    EXPECT_TRUE(engine) << engine.error().message;
+    return *std::move(engine);
+  }
+  static Request ask(const Engine& engine, const std::string& question) {
+    Request request;
+    const ChatMessage message{"user", question};
+    request.prompt = *engine.chat_template()->encode(*engine.tokenizer(), {&message, 1});
+    request.sampling = engine.default_sampling();
+    return request;
+  }
+  static Outcome answer(Engine& engine, Request request) {
+    auto generation = engine.submit(std::move(request));
+    EXPECT_TRUE(generation) << generation.error().message;
+    return drain(*generation);
+  }
+  static void refuses(Engine& engine, const Request& request, std::string_view part) {
+    auto generation = engine.submit(request);
+    ASSERT_FALSE(generation) << part;
+    EXPECT_EQ(generation.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(generation.error().message.find(part), std::string::npos) << generation.error().message;
+  }
+};
+
+TEST_F(EngineTest, GoldenPromptsGiveTheirGoldenContinuations) {
+  const auto engine = open();
+  std::ifstream file(pocket() + "/golden.json");
+  const auto golden = nlohmann::json::parse(file, nullptr, false);
+  for (const auto& example : golden["cases"]) {
+    Request request;
+    request.prompt = *engine->tokenizer()->encode(example["prompt"].get<std::string>(), true);
+    EXPECT_EQ(request.prompt, example["prompt_ids"].get<std::vector<TokenId>>());
+    request.sampling.temperature = 0;
+    const Outcome outcome = answer(*engine, request);
+    auto expected = example["greedy_ids"].get<std::vector<TokenId>>();
+    expected.push_back(example["stop_id"].get<TokenId>());
+    EXPECT_EQ(outcome.tokens, expected);
+    EXPECT_EQ(outcome.text, example["greedy_text"].get<std::string>());
+    EXPECT_EQ(outcome.finish, FinishReason::stop);
+    EXPECT_EQ(outcome.usage.completion_tokens, static_cast<int>(expected.size()));
+  }
+}
+
+TEST_F(EngineTest, TheModelsOwnDefaultsAreGreedy) {
+  EXPECT_EQ(open()->default_sampling().temperature, 0.0f);
+  EXPECT_EQ(SamplingOptions().temperature, 0.6f);
+  EXPECT_EQ(SamplingOptions().top_p, 0.95f);
+}
+
+TEST_F(EngineTest, CompanyChunksAndThreadsDoNotChangeAnAnswer) {
+  std::vector<std::vector<TokenId>> alone;
+  const auto hot = [](const Engine& engine, int i) {
+    Request request =
+        ask(engine, "What is " + std::to_string(100 + 37 * i) + " + " + std::to_string(250 + i) + "?");
+    request.sampling.temperature = 1.5f;
+    request.sampling.top_p = 1;
+    request.sampling.seed = static_cast<uint64_t>(i);
+    request.max_tokens = 40;
+    return request;
+  };
+  {
+    const auto engine = open();
+    for (int i = 0; i < 6; i++) alone.push_back(answer(*engine, hot(*engine, i)).tokens);
+  }
+  for (const auto& [sequences, chunk, threads] : {std::array<int, 3>{6, 256, 1}, {3, 5, 2}, {6, 1, 3}}) {
+    EngineOptions options;
+    options.max_sequences = sequences, options.chunk = chunk, options.threads = threads;
+    const auto engine = open(options);
+    std::vector<Generation> generations;
+    for (int i = 0; i < 6; i++) generations.push_back(*engine->submit(hot(*engine, i)));
+    for (size_t i = 0; i < 6; i++)
+      EXPECT_EQ(drain(generations[i]).tokens, alone[i]) << sequences << " " << chunk;
+  }
+}
+
+TEST_F(EngineTest, StopStringsEndTheAnswerAcrossTokenBorders) {
+  const auto engine = open();
+  const std::string whole = answer(*engine, ask(*engine, "What is 347 + 589?")).text;
+  ASSERT_GT(whole.size(), 20u);
+  for (size_t at = 3; at + 4 < whole.size(); at += 5) {
+    const std::string stop = whole.substr(at, 4);
+    Request request = ask(*engine, "What is 347 + 589?");
+    request.stop = {"never there", stop};
+    const Outcome outcome = answer(*engine, request);
+    EXPECT_EQ(outcome.text, whole.substr(0, whole.find(stop))) << stop;
+    EXPECT_EQ(outcome.finish, FinishReason::stop);
+    EXPECT_EQ(outcome.usage.stop_string, stop);
+  }
+}
+
+TEST_F(EngineTest, LengthEndsAtMaxTokensAndAtTheContext) {
+  EngineOptions options;
+  options.max_context = 40;
+  const auto engine = open(options);
+  Request request = ask(*engine, "What is 347 + 589?");
+  request.ignore_eos = true;
+  request.max_tokens = 5;
+  Outcome outcome = answer(*engine, request);
+  EXPECT_EQ(outcome.tokens.size(), 5u);
+  EXPECT_EQ(outcome.finish, FinishReason::length);
+  EXPECT_FALSE(outcome.usage.context_full);
+  request.max_tokens = -1;
+  outcome = answer(*engine, request);
+  EXPECT_EQ(outcome.tokens.size() + request.prompt.size(), 40u);
+  EXPECT_TRUE(outcome.usage.context_full);
+  request.max_tokens = 0;
+  outcome = answer(*engine, request);
+  EXPECT_TRUE(outcome.tokens.empty());
+  EXPECT_EQ(outcome.finish, FinishReason::length);
+}
+
+TEST_F(EngineTest, AnswersLongerThanTheWindowDoNotDependOnPages) {
+  // Several windows of 128: pages drop off and are used again, in one engine by two sequences.
+  EngineOptions small;
+  small.max_sequences = 2, small.chunk = 7;
+  const auto engine = open();
+  const auto other = open(small);
+  Request request = ask(*engine, "What is 347 + 589?");
+  request.ignore_eos = true;
+  request.max_tokens = 700;
+  auto beside = other->submit(request);
+  EXPECT_EQ(answer(*engine, request).tokens, answer(*other, request).tokens);
+  EXPECT_EQ(drain(*beside).tokens.size(), 700u);
+}
+
+TEST_F(EngineTest, EqualSeedsGiveEqualAnswersAndAnUnsetSeedIsReported) {
+  const auto engine = open();
+  Request request = ask(*engine, "Hello");
+  request.sampling.temperature = 2;
+  request.sampling.top_p = 1;
+  request.max_tokens = 30;
+  const Outcome first = answer(*engine, request);
+  request.sampling.seed = first.usage.seed;
+  EXPECT_EQ(answer(*engine, request).tokens, first.tokens);
+  request.sampling.seed = first.usage.seed + 1;
+  EXPECT_NE(answer(*engine, request).tokens, first.tokens);
+}
+
+TEST_F(EngineTest, CancellingOneLeavesTheOthersUnchangedAndFreesItsPlace) {
+  EngineOptions options;
+  options.max_sequences = 2;
+  const auto engine = open(options);
+  const std::vector<TokenId> expected = answer(*engine, ask(*engine, "What is 12 + 30?")).tokens;
+  for (int round = 0; round < 5; round++) {
+    Request endless = ask(*engine, "What is 347 + 589?");
+    endless.ignore_eos = true;
+    Generation cancelled = *engine->submit(endless);
+    Generation dropped = *engine->submit(endless);
+    {
+      const Generation gone = std::move(dropped);
+    }
+    Generation kept = *engine->submit(ask(*engine, "What is 12 + 30?"));
+    cancelled.next();
+    cancelled.cancel();
+    EXPECT_EQ(drain(cancelled).finish, FinishReason::cancelled);
+    EXPECT_EQ(drain(kept).tokens, expected);
+  }
+}
+
+TEST_F(EngineTest, ClosingTheEngineEndsWhatRuns) {
+  auto engine = open();
+  Request endless = ask(*engine, "What is 347 + 589?");
+  endless.ignore_eos = true;
+  Generation generation = *engine->submit(endless);
+  generation.next();
+  engine.reset();
+  EXPECT_EQ(drain(generation).finish, FinishReason::cancelled);
+}
+
+TEST_F(EngineTest, AFullQueueRefuses) {
+  EngineOptions options;
+  options.max_sequences = 1, options.max_queue = 1;
+  const auto engine = open(options);
+  Request endless = ask(*engine, "What is 347 + 589?");
+  endless.ignore_eos = true;
+  std::vector<Generation> accepted;
+  bool refused = false;
+  for (int i = 0; i < 5 && !refused; i++) {
+    auto generation = engine->submit(endless);
+    refused = !generation;
+    if (generation) {
+      accepted.push_back(*std::move(generation));
+    } else {
+      EXPECT_EQ(generation.error().code, ErrorCode::out_of_memory);
+    }
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_LE(accepted.size(), 3u);
+}
+
+TEST_F(EngineTest, ImpossibleRequestsAreRefusedWithTheNameOfTheField) {
+  const auto engine = open();
+  const Request good = ask(*engine, "What is 1 + 1?");
+  Request bad = good;
+  bad.prompt.clear();
+  refuses(*engine, bad, "prompt");
+  bad = good, bad.prompt.push_back(1024);
+  refuses(*engine, bad, "1024");
+  bad = good, bad.prompt[0] = -1;
+  refuses(*engine, bad, "-1");
+  bad = good, bad.prompt.resize(4096, 5);
+  refuses(*engine, bad, "4096");
+  bad = good, bad.sampling.temperature = -1;
+  refuses(*engine, bad, "temperature");
+  bad = good, bad.sampling.logit_bias = {{5000, 1.0f}};
+  refuses(*engine, bad, "5000");
+  bad = good, bad.stop = {""};
+  refuses(*engine, bad, "stop");
+  bad = good, bad.max_tokens = -2;
+  refuses(*engine, bad, "max_tokens");
+}
+
+TEST_F(EngineTest, ImpossibleOptionsAreRefused) {
+  const auto code_of = [](EngineOptions options) {
+    if (options.model.empty()) options.model = pocket();
+    const auto engine = Engine::open(options);
+    return engine ? ErrorCode::internal : engine.error().code;
+  };
+  EngineOptions o;
+  o.max_context = 5000;
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.threads = -1;
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.chunk = 0;
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.isa = "mmx";
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.max_sequences = 0;
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.model = pocket() + "/nothing";
+  EXPECT_EQ(code_of(o), ErrorCode::not_found);
+}
+
+}  // namespace
+}  // namespace sambay

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the fuzzers for
+# HOURS (default 4) in all, and which lines they reach. The last line counts: "N passed, N failed".
+set -u -o pipefail
+program_name=nightly
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
+source tools/packages.sh
+source tools/build.sh
+hours=${1:-4}
+[[ $hours =~ ^[0-9]+$ ]] || { echo "usage: tools/nightly.sh [HOURS]" >&2; exit 2; }
+passed=0 failed=0
+
+# part NAME COMMAND...: each is one check; a failure does not keep the others from running.
+part() {
+  local name=$1 started=$SECONDS
+  shift
+  say "$name"
+  if "$@"; then
+    passed=$((passed + 1)) && say "$name: ok, $((SECONDS - started)) s"
+  else
+    failed=$((failed + 1)) && say "$name: FAILED, $((SECONDS - started)) s"
+  fi
+}
+
+tidy() {
+  configure build/tidy -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DSAMBAY_TESTS=ON &&
+    git ls-files 'src/*.cpp' 'tests/*_test.cpp' | xargs -P "$(nproc)" -n 4 clang-tidy-19 -p build/tidy --quiet 2>build/tidy/stderr.log
+}
+
+tsan() {
+  configure build/tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
+    -DSAMBAY_SANITIZE=thread -DSAMBAY_TESTS=ON &&
+    build build/tsan && TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure --no-tests=error -j "$(nproc)" \
+    -R 'Engine|Scheduler|CachePools|ThreadPool|Generation|Equality'
+}
+
+fuzz() {
+  local targets
+  configure build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
+    -DSAMBAY_SANITIZE=address,undefined,fuzzer-no-link -DSAMBAY_TESTS=ON -DSAMBAY_FUZZ=ON -DSAMBAY_WERROR=ON && build build/asan || return 1
+  targets=$(find tests/fuzz -name 'fuzz_*.cpp' | wc -l)
+  tools/fuzz.sh build/asan $((hours * 3600 * $(nproc) / targets))
+}
+
+install_packages "${build_packages[@]}" "${check_packages[@]}" || exit 1
+lock_build
+part "clang-tidy over everything" tidy
+part "thread sanitizer: engine, pool and equality tests" tsan
+part "fuzzing for $hours hours" fuzz
+part "lines that the fuzzers reach" tools/fuzz_coverage.sh
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

@@ -55,7 +55,7 @@ void write_text(const char* text) {
 }
 
 void on_bus_error(int signal_number, siginfo_t* info, void*) {
-  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  const auto address = info->si_code > 0 ? reinterpret_cast<uintptr_t>(info->si_addr) : 0;
   for (const Slot& slot : g_slots) {
     const uintptr_t begin = slot.begin.load();
     // The last page reaches beyond the last byte, but a fault names an address inside the access.
@@ -65,7 +65,9 @@ void on_bus_error(int signal_number, siginfo_t* info, void*) {
     write_text(": became shorter while in use; run again with a complete file that nobody writes to\n");
     ::_exit(3);
   }
-  ::signal(signal_number, SIG_DFL);  // not ours: the access is repeated and meets the default action
+  // Not ours: the access is repeated and meets the default action. A signal that somebody sent is not.
+  ::signal(signal_number, SIG_DFL);
+  if (info->si_code <= 0) ::raise(signal_number);
 }
 
 Error open_error(const std::string& path, int error) {

@@ -1,6 +1,7 @@
 // What a tokenizer is made of, however it was stored; the bridge between files and the encoder.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,12 @@
 #include "sambay/text.h"
 
 namespace sambay {
+
+// Limits on what a file may ask for. Everything else is bounded by the file's size.
+inline constexpr int kMaxTokenIds = (1 << 20) - 1;         ///< ids are 0 to 1,048,574
+inline constexpr int kMaxMerges = 1 << 24;                 ///< 16,777,216
+inline constexpr size_t kMaxAddedTokenBytes = 1024;        ///< content of one added token
+inline constexpr size_t kMaxTokenizerJsonBytes = 1 << 28;  ///< 256 MiB
 
 struct AddedToken {
   TokenId id = 0;
@@ -42,19 +49,41 @@ struct TokenizerData {
 Result<TokenizerData> parse_tokenizer_json(std::string_view json, std::string_view name);
 /// From the folder's files or the GGUF's keys, with template and stop ids. not_found: has no tokenizer.
 Result<TokenizerData> load_tokenizer_data(const Checkpoint& checkpoint);
-/// The keys for a GGUF file (tokenizer.ggml.* and sambay.tokenizer.*), as load_tokenizer_data reads them back.
-/// Token list padded to `vocab` rows.
+/// The keys for a GGUF file, as load_tokenizer_data reads them back:
+///
+/// | key | type | meaning |
+/// |---|---|---|
+/// | tokenizer.ggml.model | string | "gpt2": byte-level BPE; anything else is refused |
+/// | tokenizer.ggml.pre | string | "gpt-4o" for o200k's pattern, else "sambay". Decides only when
+/// sambay.tokenizer.pattern is absent | | tokenizer.ggml.tokens | strings | by id: GPT-2's byte alphabet for
+/// types 1 and 6, as written for 3 and 4, "[PADn]" for 5 | | tokenizer.ggml.token_type | i32s | by id: 1
+/// normal, 3 control (added, special), 4 user-defined (added, not special), 5 unused, 6 byte (read as normal)
+/// | | tokenizer.ggml.merges | strings | "left right" in the byte alphabet, in rank order | |
+/// tokenizer.ggml.bos_token_id, .eos_token_id, .eot_token_id, .padding_token_id | u32 | eot: the first stop
+/// token that is not eos | | tokenizer.ggml.add_bos_token | bool | false; true is refused | |
+/// tokenizer.chat_template | string | Jinja text | | sambay.tokenizer.pattern | string | the pre-tokenizer's
+/// regular expression | | sambay.tokenizer.merge_ids | i32s | (left, right, merged) ids of each merge; spares
+/// looking 600,000 strings up | | sambay.tokenizer.rstrip_ids, .lstrip_ids | i32s | added tokens that swallow
+/// white space to their right, left | | sambay.tokenizer.stop_ids | i32s | tokens that end an answer | |
+/// sambay.tokenizer.ignore_merges | bool | a word that is a token is that token, whatever the merges say |
+///
+/// Keys without a value are left out; those of sambay.tokenizer.* are optional when reading. The token list
+/// is padded to `vocab` rows.
 std::vector<GgufEntry> tokenizer_to_gguf(const TokenizerData& data, int vocab);
 
-/// Checks the data (ids unique and < vocab when vocab > 0, merges closed) and builds the encoder.
+/// Checks the data (ids unique and < vocab when vocab > 0, merges closed) and builds the encoder. Errors:
+/// corrupt (data that contradicts itself, a special token that plain text could merge into), unsupported (the
+/// pattern). `name` goes in front of messages.
 Result<std::unique_ptr<Tokenizer>> build_tokenizer(TokenizerData data, std::string_view name, int vocab = 0);
 
-/// Sampling defaults of the model's generation_config.json or GGUF: absent fields stay empty. "do_sample": false
-/// gives temperature 0.
+/// Sampling defaults of the model's generation_config.json or GGUF: absent fields stay empty. "do_sample":
+/// false gives temperature 0.
 struct GenerationDefaults {
   std::optional<float> temperature, top_p, min_p;
   std::optional<int> top_k;
 };
+/// GGUF keys: general.sampling.temp, .top_p, .min_p (f32), .top_k (i32). Fields of a wrong type or out of
+/// SamplingOptions' range count as absent.
 GenerationDefaults load_generation_defaults(const Checkpoint& checkpoint);
 std::vector<GgufEntry> generation_defaults_to_gguf(const GenerationDefaults& defaults);
 

@@ -32,7 +32,7 @@ void add_bench(CLI::App& app, Action& action) {
   cmd->add_option("--kv,--cache-type", *kv, "Type of the KV cache (default f16)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   cmd->add_option("--isa", options->isa, "Instruction set: avx2 or scalar (default: best supported)");
-  cmd->add_option("--chunk,-ub", options->chunk, "Prompt rows per step (default 256)");
+  cmd->add_option("--chunk,--ubatch-size", options->chunk, "Prompt rows per step (default 256)");
   cmd->add_flag("--json", *json, "JSON Lines, one object per result");
   cmd->callback([&action, options, type, kv, json] {
     action = [options, type, kv, json]() -> Result<int> {

@@ -44,8 +44,9 @@ Result<int> run_convert(ConvertOptions& options) {
   options.progress = [&line](const ConvertProgress& progress) { line.show(progress); };
   options.should_stop = interrupted;
   const std::string name = options.model.empty() ? "embedded model" : options.model;
-  std::fprintf(stderr, "converting %s to %s (%s)\n", name.c_str(), options.out_file.c_str(),
-               dtype_info(options.type).name);
+  if (isatty(2))  // elsewhere standard error is for errors: one line, or none
+    std::fprintf(stderr, "converting %s to %s (%s)\n", name.c_str(), options.out_file.c_str(),
+                 dtype_info(options.type).name);
   const auto start = std::chrono::steady_clock::now();
   const Result<ConvertReport> report = convert(options);
   line.clear();

@@ -6,6 +6,7 @@
 #include <exception>
 #include <future>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace sambay {
@@ -43,17 +44,16 @@ Result<std::unique_ptr<EngineLoop>> EngineLoop::start(const EngineOptions& optio
       new EngineLoop(options, std::move(checkpoint), max_context, tokenizer, std::move(stop_ids)));
   std::promise<Result<void>> loaded;
   std::future<Result<void>> status = loaded.get_future();
-  loop->thread_ = std::thread([&loaded, self = loop.get()] {
-    Result<void> result;
-    try {
-      result = self->load();
-    } catch (const std::bad_alloc&) {
-      result = fail(ErrorCode::out_of_memory, "out of memory while loading the model");
-    }
-    const bool good = result.has_value();
-    loaded.set_value(std::move(result));
-    if (good) self->run();
-  });
+  try {
+    loop->thread_ = std::thread([&loaded, self = loop.get()] {
+      Result<void> result = self->load_caught();
+      const bool good = result.has_value();
+      loaded.set_value(std::move(result));
+      if (good) self->run();
+    });
+  } catch (const std::system_error& e) {
+    return fail(ErrorCode::out_of_memory, fmt::format("cannot start a thread: {}", e.what()));
+  }
   SAMBAY_TRY_VOID(status.get());
   return loop;
 }
@@ -67,6 +67,19 @@ EngineLoop::~EngineLoop() {
   if (thread_.joinable()) thread_.join();
 }
 
+/// Nothing may leave the thread but a value.
+Result<void> EngineLoop::load_caught() {
+  try {
+    return load();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::out_of_memory, "out of memory while loading the model");
+  } catch (const std::system_error& e) {
+    return fail(ErrorCode::out_of_memory, fmt::format("cannot start a thread: {}", e.what()));
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::internal, e.what());
+  }
+}
+
 Result<void> EngineLoop::load() {
   SAMBAY_TRY(ops_, make_cpu_ops({options_.threads, options_.isa}), "starting");
   const DType kv = kv_dtype(options_.kv);
@@ -77,6 +90,11 @@ Result<void> EngineLoop::load() {
       "caches");
   pools_.emplace(std::move(pools));
   const ModelInfo& m = model_->info();
+  for (TokenId id : stop_ids_)
+    if (id < 0 || id >= m.vocab)
+      return fail(ErrorCode::corrupt, fmt::format("{}: stop token {} does not exist: the vocabulary has {}",
+                                                  checkpoint_->name(), id, m.vocab));
+  SAMBAY_TRY(logits_, Buffer::allocate(int64_t{4} * m.vocab * options_.max_sequences), "logits");
   const std::string_view ops_name = ops_->name();
   info_.model_name = checkpoint_->name();
   info_.architecture = m.architecture;
@@ -124,7 +142,6 @@ void EngineLoop::run() {
 /// False when the loop is to end.
 bool EngineLoop::wait_for_work() {
   std::unique_lock lock(mutex_);
-  running_count_ = static_cast<int>(running_.size());
   work_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !running_.empty(); });
   return !stopping_;
 }
@@ -152,8 +169,8 @@ void EngineLoop::admit() {
     waiting_.pop_front();
     sequence->started = Sequence::Clock::now();
     running_.push_back(std::move(sequence));
+    running_count_++;
   }
-  running_count_ = static_cast<int>(running_.size());
 }
 
 void EngineLoop::step() {
@@ -194,11 +211,10 @@ void EngineLoop::run_model(const std::vector<Slice>& slices) {
     }
     rows.push_back(r);
   }
-  const auto vocab = static_cast<size_t>(info_.vocab);
-  if (logits_.size() < logit_rows.size() * vocab) logits_.resize(logit_rows.size() * vocab);
-  model_->forward({tokens, rows, logit_rows}, pools_->memory(),
-                  {logits_.data(), static_cast<int64_t>(logit_rows.size()), info_.vocab});
-  for (size_t i = 0; i < choosing.size(); i++) choose(*choosing[i], {logits_.data() + i * vocab, vocab});
+  const Rows<float> logits(logits_.floats(), static_cast<int64_t>(logit_rows.size()), info_.vocab);
+  model_->forward({tokens, rows, logit_rows}, pools_->memory(), logits);
+  for (size_t i = 0; i < choosing.size(); i++)
+    choose(*choosing[i], {logits.row(static_cast<int64_t>(i)), static_cast<size_t>(info_.vocab)});
   for (const Slice& slice : slices) {
     Sequence& s = *running_[static_cast<size_t>(slice.sequence)];
     if (s.prompt_left() == 0 && s.request.max_tokens == 0) finish(s, FinishReason::length);
@@ -242,17 +258,21 @@ void EngineLoop::finish(Sequence& s, FinishReason reason, std::optional<Error> e
   if (s.stops.found().empty()) {
     std::string rest;
     if (s.detokenizer) s.detokenizer->finish(rest);
-    // An incomplete character can complete no stop string that was not complete before.
-    s.stops.push(rest, event.text);
-    s.stops.finish(event.text);
+    if (s.stops.push(rest, event.text)) {
+      if (reason == FinishReason::length) reason = FinishReason::stop;
+    } else {
+      s.stops.finish(event.text);
+    }
   }
   event.finish = reason;
   event.error = std::move(error);
   event.usage = usage_of(s);
   event.usage.context_full = reason == FinishReason::length && s.prompt_size() + s.chosen >= max_context_;
-  s.shared->publish(std::move(event));
   if (pools_) pools_->close(s.cache);
   s.finished = true;
+  if (s.started != Sequence::Clock::time_point()) running_count_--;
+  // Last, so that who has read it finds the place free.
+  s.shared->publish(std::move(event));
 }
 
 void EngineLoop::remove_finished() {
@@ -262,12 +282,15 @@ void EngineLoop::remove_finished() {
 void EngineLoop::fail_everything(const Error& error) {
   const std::lock_guard lock(mutex_);
   died_ = error;
-  const bool closed = error.code == ErrorCode::cancelled;
-  const FinishReason reason = closed ? FinishReason::cancelled : FinishReason::failed;
-  for (auto& sequence : running_)
-    if (!sequence->finished) finish(*sequence, reason, closed ? std::nullopt : std::optional(error));
+  const auto end = [&](Sequence& sequence) {
+    if (sequence.finished) return;
+    if (error.code == ErrorCode::cancelled) return finish(sequence, FinishReason::cancelled);
+    // Memory may have run out: no text is assembled any more.
+    sequence.shared->fail(error);
+  };
+  for (auto& sequence : running_) end(*sequence);
   running_.clear();
-  for (auto& sequence : waiting_) finish(*sequence, reason, closed ? std::nullopt : std::optional(error));
+  for (auto& sequence : waiting_) end(*sequence);
   waiting_.clear();
 }
 

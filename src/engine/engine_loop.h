@@ -39,6 +39,7 @@ class EngineLoop {
  private:
   EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, int max_context,
              const Tokenizer* tokenizer, std::vector<TokenId> stop_ids);
+  Result<void> load_caught();
   Result<void> load();
   void run();
   bool wait_for_work();
@@ -67,14 +68,14 @@ class EngineLoop {
   std::optional<CachePools> pools_;
   Scheduler scheduler_;
   SamplerScratch scratch_;
-  std::vector<float> logits_;
+  Buffer logits_;  // [max_sequences, vocab]
   std::vector<std::unique_ptr<Sequence>> running_;
 
   // Shared with submit().
   std::mutex mutex_;
   std::condition_variable work_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
-  int running_count_ = 0;
+  std::atomic<int> running_count_ = 0;
   bool stopping_ = false;
   std::optional<Error> died_;
   std::thread thread_;

@@ -18,6 +18,16 @@ void Generation::Shared::publish(Event event) {
   ready.notify_one();
 }
 
+void Generation::Shared::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex);
+    pending.finish = FinishReason::failed;
+    pending.error = error;
+    has_pending = true;
+  }
+  ready.notify_one();
+}
+
 Generation::Generation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 Generation::Generation(Generation&&) noexcept = default;
 

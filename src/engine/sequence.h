@@ -30,6 +30,8 @@ struct Generation::Shared {
 
   /// From the engine thread.
   void publish(Event event);
+  /// The last event, without allocating anything that is not small.
+  void fail(const Error& error);
 };
 
 struct Sequence {

@@ -3,37 +3,52 @@
 #include <algorithm>
 
 namespace sambay {
-namespace {
 
-/// Length of the longest end of `text` that is a proper beginning of `stop`.
-size_t overlap(std::string_view text, std::string_view stop) {
-  for (size_t n = std::min(text.size(), stop.size() - 1); n > 0; n--)
-    if (text.ends_with(stop.substr(0, n))) return n;
-  return 0;
+void StopStrings::Pattern::advance(char c) {
+  while (matched > 0 && text[matched] != c) matched = border[matched - 1];
+  if (text[matched] == c) matched++;
 }
 
-}  // namespace
+StopStrings::StopStrings(const std::vector<std::string>& stops) {
+  for (const std::string& stop : stops) {
+    // A border is what the pattern itself, from its second character on, matches of its beginning.
+    Pattern pattern{stop, std::vector<size_t>(stop.size(), 0)};
+    for (size_t i = 1; i < stop.size(); i++) {
+      pattern.advance(stop[i]);
+      pattern.border[i] = pattern.matched;
+    }
+    pattern.matched = 0;
+    patterns_.push_back(std::move(pattern));
+  }
+}
 
 bool StopStrings::push(std::string_view text, std::string& out) {
-  held_ += text;
-  // The one that is complete first; among those that end together the longest, which begins first.
-  size_t best_end = std::string::npos, best_begin = 0;
-  for (const std::string& stop : stops_) {
-    const size_t begin = held_.find(stop);
-    if (begin == std::string::npos) continue;
-    const size_t end = begin + stop.size();
-    if (end < best_end || (end == best_end && begin < best_begin))
-      best_end = end, best_begin = begin, found_ = stop;
+  if (patterns_.empty()) {
+    out += text;
+    return false;
   }
-  if (best_end != std::string::npos) {
-    out.append(held_, 0, best_begin);
-    held_.clear();
-    return true;
+  for (char c : text) {
+    held_ += c;
+    size_t longest = 0;
+    const Pattern* complete = nullptr;
+    for (Pattern& pattern : patterns_) {
+      pattern.advance(c);
+      longest = std::max(longest, pattern.matched);
+      if (pattern.matched == pattern.text.size() &&
+          (!complete || pattern.text.size() > complete->text.size()))
+        complete = &pattern;
+    }
+    if (complete) {
+      found_ = complete->text;
+      out.append(held_, 0, held_.size() - found_.size());
+      held_.clear();
+      return true;
+    }
+    if (held_.size() > longest) {
+      out.append(held_, 0, held_.size() - longest);
+      held_.erase(0, held_.size() - longest);
+    }
   }
-  size_t keep = 0;
-  for (const std::string& stop : stops_) keep = std::max(keep, overlap(held_, stop));
-  out.append(held_, 0, held_.size() - keep);
-  held_.erase(0, held_.size() - keep);
   return false;
 }
 

@@ -54,7 +54,7 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_object(size_t) override {
-    if (depth_ == 1 && key_ == "weight_map") {
+    if (at_map()) {
       if (found) return refuse("weight_map stands there twice");
       found = map_open_ = true;
     } else if (in_map()) {
@@ -63,7 +63,7 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
     return open();
   }
   bool end_object() override { return close(); }
-  bool start_array(size_t) override { return depth_ == 0 || in_map() ? scalar() : open(); }
+  bool start_array(size_t) override { return depth_ == 0 || at_map() || in_map() ? scalar() : open(); }
   bool end_array() override { return close(); }
 
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
@@ -71,13 +71,14 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  bool at_map() const { return depth_ == 1 && key_ == "weight_map"; }
   bool in_map() const { return map_open_ && depth_ == 2; }
 
   /// A value that is no object and no shard name.
   bool scalar() {
     if (depth_ == 0) return refuse("an object with a weight_map is needed");
     if (in_map()) return refuse(fmt::format("weight_map: '{}': a file name is needed", printable(key_)));
-    if (depth_ == 1 && key_ == "weight_map") return refuse("weight_map: an object is needed");
+    if (at_map()) return refuse("weight_map: an object is needed");
     return true;
   }
   bool open() {

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/printable.h"
@@ -116,7 +117,7 @@ ordered_json config_json(const SambaYConfig& c) {
           {"head_dim", c.head_dim()},
           {"sliding_window", c.window},
           {"max_position_embeddings", c.max_context},
-          {"layer_norm_eps", c.norm_eps},
+          {"layer_norm_eps", std::strtod(fmt::format("{}", c.norm_eps).c_str(), nullptr)},  // 1e-05
           {"mamba_d_inner", c.inner()},
           {"mamba_d_state", c.state},
           {"mamba_d_conv", c.conv},

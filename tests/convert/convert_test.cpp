@@ -343,12 +343,12 @@ TEST(Convert, BeyondTheFileSizeLimitLeavesNothing) {
   const Folders folders{TinyCheckpoint("F32")};
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{16384, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   const std::string message = folders.refusal(DType::f32, ErrorCode::io);
   ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, old_handler);
+  ::signal(SIGXFSZ, old_handler);
   EXPECT_THAT(message, HasSubstr(folders.target()));
 }
 

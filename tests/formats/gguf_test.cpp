@@ -297,7 +297,7 @@ std::vector<GgufEntry> every_value() {
           {"f32", 1e-5f},
           {"bool", true},
           {"u64", uint64_t{1} << 40},
-          {"strings", std::vector<std::string>{"a", "\0b"}},
+          {"strings", std::vector<std::string>{"a", std::string("\0b", 2)}},
           {"i32s", std::vector<int32_t>{-1, 2}},
           {"u32s", std::vector<uint32_t>{1, 4'000'000'000}},
           {"f32s", std::vector<float>{0.5f}},
@@ -330,7 +330,7 @@ TEST(GgufWriter, WritesWhatTheReaderReads) {
   EXPECT_EQ(*gguf->number("f32"), double{1e-5f});
   EXPECT_TRUE(*gguf->boolean("bool"));
   EXPECT_EQ(*gguf->integer("u64"), int64_t{1} << 40);
-  EXPECT_THAT(*gguf->strings("strings"), ElementsAre("a", "\0b"));
+  EXPECT_THAT(*gguf->strings("strings"), ElementsAre("a", std::string_view("\0b", 2)));
   EXPECT_THAT(*gguf->integers("i32s"), ElementsAre(-1, 2));
   EXPECT_THAT(*gguf->integers("u32s"), ElementsAre(1, 4'000'000'000));
   EXPECT_THAT(*gguf->numbers("f32s"), ElementsAre(0.5));

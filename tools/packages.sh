@@ -31,7 +31,8 @@ install_packages() {
     return 0
   fi
   local present missing=() package
-  present=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null)"
+  # It fails when it has never heard of a package, and lists the others all the same.
+  present=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true)"
   for package in "$@"; do
     [[ $present == *" installed:$package "* ]] || missing+=("$package")
   done

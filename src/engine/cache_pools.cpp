@@ -8,6 +8,21 @@
 
 namespace sambay {
 
+namespace {
+
+// 2^28 pages are 17 billion positions; their numbers alone would take 2 GiB.
+constexpr int64_t kMaxPages = int64_t{1} << 28;
+constexpr int64_t kSlotAlignment = 64;
+
+Result<Buffer> reserve(int64_t bytes_each, int64_t count) {
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(bytes_each, count, &bytes) || count > kMaxPages)
+    return fail(ErrorCode::out_of_memory, fmt::format("cannot reserve {} times {} bytes", count, bytes_each));
+  return Buffer::allocate(bytes);
+}
+
+}  // namespace
+
 CountedPool::CountedPool(int count) : references_(static_cast<size_t>(count), 0) {
   for (int32_t id = count - 1; id >= 0; id--) free_.push_back(id);
 }
@@ -36,16 +51,16 @@ Result<CachePools> CachePools::create(const CacheSpec& spec, DType kv_type, int 
   CachePools pools;
   pools.spec_ = spec;
   pools.slots_ = CountedPool(sequences);
-  pools.memory_.slot_bytes = spec.state_bytes;
-  pools.bytes_per_sequence_ = spec.state_bytes;
-  SAMBAY_TRY(pools.state_, Buffer::allocate(spec.state_bytes * sequences), "recurrent states");
+  pools.memory_.slot_bytes = (spec.state_bytes + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
+  pools.bytes_per_sequence_ = pools.memory_.slot_bytes;
+  SAMBAY_TRY(pools.state_, reserve(pools.memory_.slot_bytes, sequences), "recurrent states");
   pools.memory_.slots = pools.state_.data();
   for (size_t g = 0; g < spec.kv.size(); g++) {
     const KvLayout layout(spec.kv[g], kv_type);
-    int each = (positions + kPageTokens - 1) / kPageTokens;
+    int each = (positions - 1) / kPageTokens + 1;
     // The window of a step's first row up to its last row, wherever page borders fall.
     if (spec.kv[g].window > 0) each = std::min(each, (spec.kv[g].window + max_step) / kPageTokens + 2);
-    SAMBAY_TRY(Buffer memory, Buffer::allocate(layout.page_bytes * each * sequences),
+    SAMBAY_TRY(Buffer memory, reserve(layout.page_bytes, int64_t{each} * sequences),
                fmt::format("KV cache of {} sequences with {} tokens", sequences, positions));
     pools.memory_.pages[g] = memory.data();
     pools.page_memory_.push_back(std::move(memory));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
 #include "engine/engine_loop.h"
 #include "model/sambay_config.h"
 #include "text/tokenizer_data.h"
@@ -54,6 +55,10 @@ Result<void> validate_stops(const std::vector<std::string>& stops) {
     if (stop.empty() || stop.size() > kMaxStopBytes)
       return fail(ErrorCode::invalid_argument,
                   fmt::format("stop: a string of {} bytes; must be 1 to {}", stop.size(), kMaxStopBytes));
+  // A string that begins inside a character would cut one in two.
+  for (const std::string& stop : stops)
+    if (valid_utf8_prefix(stop) != stop.size())
+      return fail(ErrorCode::invalid_argument, "stop: a string that is not UTF-8");
   return {};
 }
 
@@ -86,6 +91,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     SAMBAY_TRY(impl->tokenizer, build_tokenizer(*std::move(data), checkpoint->name(), config.vocab),
                "loading tokenizer");
     impl->chat_template = ChatTemplate::recognize(chat_template, options.chat_template);
+    if (!options.chat_template.empty() && !impl->chat_template)
+      return tl::unexpected(impl->chat_template.error());
   } else if (data.error().code != ErrorCode::not_found) {
     return tl::unexpected(std::move(std::move(data).error()).during("loading tokenizer"));
   }

@@ -132,7 +132,7 @@ void EngineLoop::run() {
       remove_finished();
     }
   } catch (const std::bad_alloc&) {
-    error = Error{ErrorCode::out_of_memory, "out of memory in the engine"};
+    error = Error{ErrorCode::out_of_memory, "out of memory"};
   } catch (const std::exception& e) {
     error = Error{ErrorCode::internal, e.what()};
   }

@@ -14,8 +14,8 @@ class StopStrings {
   /// None of `stops` is empty.
   explicit StopStrings(const std::vector<std::string>& stops);
   /// Appends to `out` what certainly comes before any stop string. True when one is complete: then everything
-  /// before it was appended and nothing more may be pushed. The one that is complete first wins; of those that
-  /// end together, the longest.
+  /// before it was appended and nothing more may be pushed. The one that is complete first wins; of those
+  /// that end together, the longest.
   bool push(std::string_view text, std::string& out);
   /// The answer ended otherwise: what was held back is text.
   void finish(std::string& out);

@@ -36,8 +36,12 @@ TEST(CachePools, EverySequenceCanReachItsFullContextAtOnce) {
     for (const SequenceCache& cache : caches)
       for (size_t i = 0; i < cache.pages[group].size(); i++) {
         const PageId page = cache.pages[group][i];
-        if (group == 1 || i >= (960 - 99) / kPageTokens) EXPECT_NE(page, kNoPage) << i;
-        if (page != kNoPage) EXPECT_TRUE(seen.insert(page).second);
+        if (group == 1 || i >= (960 - 99) / kPageTokens) {
+          EXPECT_NE(page, kNoPage) << i;
+        }
+        if (page != kNoPage) {
+          EXPECT_TRUE(seen.insert(page).second);
+        }
       }
   }
   EXPECT_EQ(caches[0].pages[0][0], kNoPage);

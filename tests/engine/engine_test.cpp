@@ -3,6 +3,7 @@
 
 #include <array>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -102,7 +103,7 @@ TEST_F(EngineTest, CompanyChunksAndThreadsDoNotChangeAnAnswer) {
     const auto engine = open();
     for (int i = 0; i < 6; i++) alone.push_back(answer(*engine, hot(*engine, i)).tokens);
   }
-  for (const auto& [sequences, chunk, threads] : {std::array<int, 3>{6, 256, 1}, {3, 5, 2}, {6, 1, 3}}) {
+  for (const auto& [sequences, chunk, threads] : {std::array<int, 3>{6, 256, 1}, {3, 5, 2}, {6, 1, 1}}) {
     EngineOptions options;
     options.max_sequences = sequences, options.chunk = chunk, options.threads = threads;
     const auto engine = open(options);
@@ -228,6 +229,34 @@ TEST_F(EngineTest, AFullQueueRefuses) {
   EXPECT_LE(accepted.size(), 3u);
 }
 
+TEST_F(EngineTest, AFreedPlaceCanBeTakenAtOnce) {
+  EngineOptions options;
+  options.max_sequences = 1, options.max_queue = 0;
+  const auto engine = open(options);
+  Request request = ask(*engine, "What is 1 + 1?");
+  request.max_tokens = 1;
+  for (int i = 0; i < 300; i++) {
+    auto generation = engine->submit(request);
+    ASSERT_TRUE(generation) << generation.error().message;
+    EXPECT_EQ(drain(*generation).finish, FinishReason::length);
+  }
+}
+
+TEST_F(EngineTest, LogitBiasForbiddingEveryTokenFailsThatRequestOnly) {
+  const auto engine = open();
+  Request hopeless = ask(*engine, "What is 12 + 30?");
+  for (TokenId id = 0; id < engine->info().vocab; id++)
+    hopeless.sampling.logit_bias.emplace_back(id, -std::numeric_limits<float>::infinity());
+  Generation failing = *engine->submit(hopeless);
+  Generation good = *engine->submit(ask(*engine, "What is 12 + 30?"));
+  const auto last = failing.next();
+  ASSERT_TRUE(last && last->finish && last->error);
+  EXPECT_EQ(*last->finish, FinishReason::failed);
+  EXPECT_NE(last->error->message.find("forbidden"), std::string::npos) << last->error->message;
+  EXPECT_FALSE(failing.next());
+  EXPECT_TRUE(drain(good).text.ends_with("42"));
+}
+
 TEST_F(EngineTest, ImpossibleRequestsAreRefusedWithTheNameOfTheField) {
   const auto engine = open();
   const Request good = ask(*engine, "What is 1 + 1?");
@@ -246,6 +275,10 @@ TEST_F(EngineTest, ImpossibleRequestsAreRefusedWithTheNameOfTheField) {
   refuses(*engine, bad, "5000");
   bad = good, bad.stop = {""};
   refuses(*engine, bad, "stop");
+  bad = good, bad.stop = {"\xa9"};
+  refuses(*engine, bad, "UTF-8");
+  bad = good, bad.stop = std::vector<std::string>(65, "x");
+  refuses(*engine, bad, "65");
   bad = good, bad.max_tokens = -2;
   refuses(*engine, bad, "max_tokens");
 }
@@ -264,6 +297,8 @@ TEST_F(EngineTest, ImpossibleOptionsAreRefused) {
   o = {}, o.chunk = 0;
   EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
   o = {}, o.isa = "mmx";
+  EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
+  o = {}, o.chat_template = "unheard of";
   EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
   o = {}, o.max_sequences = 0;
   EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);

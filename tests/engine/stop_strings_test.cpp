@@ -59,5 +59,39 @@ TEST(StopStrings, TheOneThatIsCompleteFirstWins) {
   EXPECT_EQ(feed({"d", "bcd"}, "abcdef", 6, &found), "a");  // both end at d: the longer begins first
 }
 
+TEST(StopStrings, AgreeWithALookAtTheWholeText) {
+  // All texts of 8 letters from {a, b} against pairs of strings with every kind of border.
+  const std::vector<std::vector<std::string>> pairs = {
+      {"aba", "bab"}, {"aab", "b"}, {"abaab", "aa"}, {"aaaa", "abab"}, {"babb", "abb"}};
+  for (const auto& stops : pairs)
+    for (int bits = 0; bits < 256; bits++) {
+      std::string text;
+      for (int i = 0; i < 8; i++) text += (bits >> i & 1) ? 'b' : 'a';
+      std::string expected = text, expected_found;
+      for (size_t end = 1; end <= text.size() && expected_found.empty(); end++)
+        for (const std::string& stop : stops)
+          if (std::string_view(text).substr(0, end).ends_with(stop) && stop.size() > expected_found.size()) {
+            expected = text.substr(0, end - stop.size());
+            expected_found = stop;
+          }
+      for (size_t size : {1u, 3u, 8u}) {
+        std::string found;
+        EXPECT_EQ(feed(stops, text, size, &found), expected) << text << " " << stops[0];
+        EXPECT_EQ(found, expected_found);
+      }
+    }
+}
+
+TEST(StopStrings, StayLinearForStringsThatAlmostMatchEverywhere) {
+  // Quadratic work would be 64 strings * 4096 * 4096 / 2 * 50 pieces: minutes.
+  std::vector<std::string> stops;
+  for (int i = 0; i < 64; i++) stops.push_back(std::string(4000 + i, 'a') + "b");
+  StopStrings finder(stops);
+  std::string out;
+  for (int i = 0; i < 50; i++) ASSERT_FALSE(finder.push(std::string(1000, 'a') + "c", out));
+  finder.finish(out);
+  EXPECT_EQ(out.size(), 50u * 1001);
+}
+
 }  // namespace
 }  // namespace sambay

@@ -1,6 +1,6 @@
 #include "cli/answer_printer.h"
 
-#include <cstdio>
+#include "cli/output.h"
 
 namespace sambay {
 namespace {
@@ -8,17 +8,15 @@ constexpr const char* kDim = "\033[2m";
 constexpr const char* kPlain = "\033[0m";
 }  // namespace
 
-Result<void> AnswerPrinter::print(std::string_view text, int token_count) {
+Result<void> AnswerPrinter::print(std::string_view text) {
   std::string out;
   if (style_.raw) {
     answer_.text += text;
     out = text;
   } else {
-    const bool was_reasoning = splitter_.in_reasoning();
     for (const auto& part : splitter_.push(text)) piece(part, out);
-    if (was_reasoning || splitter_.in_reasoning()) answer_.reasoning_tokens += token_count;
   }
-  return write(style_.silent ? std::string() : out);
+  return write(out);
 }
 
 void AnswerPrinter::piece(const ReasoningSplitter::Piece& part, std::string& out) {
@@ -57,14 +55,12 @@ Result<void> AnswerPrinter::finish() {
     for (const auto& part : splitter_.finish()) piece(part, out);
   close_thinking(out);
   if (style_.final_newline) out += "\n";
-  return write(style_.silent ? std::string() : out);
+  return write(out);
 }
 
-Result<void> AnswerPrinter::write(const std::string& out) {
-  if (out.empty()) return {};
-  if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0)
-    return fail(ErrorCode::io, "writing to standard output failed");
-  return {};
+Result<void> AnswerPrinter::write(const std::string& out) const {
+  if (style_.silent || out.empty()) return {};
+  return write_stdout(out);
 }
 
 }  // namespace sambay

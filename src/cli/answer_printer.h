@@ -11,7 +11,6 @@ namespace sambay {
 
 struct Answer {
   std::string text, reasoning;
-  int reasoning_tokens = 0;
 };
 
 /// Writes to stdout. One thread.
@@ -27,7 +26,7 @@ class AnswerPrinter {
   explicit AnswerPrinter(Style style) : style_(style) {}
 
   /// Errors: io.
-  Result<void> print(std::string_view text, int token_count);
+  Result<void> print(std::string_view text);
   /// The rest, terminal attributes reset, newline. Also right after an interruption.
   Result<void> finish();
   const Answer& answer() const { return answer_; }
@@ -35,7 +34,7 @@ class AnswerPrinter {
  private:
   void piece(const ReasoningSplitter::Piece& piece, std::string& out);
   void close_thinking(std::string& out);
-  static Result<void> write(const std::string& out);
+  Result<void> write(const std::string& out) const;
 
   Style style_;
   ReasoningSplitter splitter_;

@@ -3,27 +3,42 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cli/answer_printer.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "sambay/sambay.h"
 
 namespace sambay {
 namespace {
 
+constexpr const char* kExamples = R"(Examples:
+  sambay run "What is 347 + 589?"
+  sambay run -m flash-q8_0.gguf -c 32768 -n 4096 -f question.txt
+  echo "What is 12 * 12?" | sambay run --json
+  sambay run --raw -n 20 --temp 0 "<|user|>What is 3 + 4?<|end|><|assistant|>"
+  sambay run -- "-5 + 3 = ?"                    after --, everything is the question
+
+On a terminal the thinking is dimmed and timings follow on standard error; elsewhere there is the answer
+alone. Ctrl-C ends the answer with status 130.)";
 constexpr size_t kMaxPromptBytes = size_t{64} << 20;
 
 struct RunOptions {
@@ -33,11 +48,15 @@ struct RunOptions {
        ignore_eos = false;
   bool timings = false, no_timings = false;
   int max_tokens = -1;
-  std::vector<std::string> stop, logit_bias;
+  std::vector<std::string> stop;
   // Set only when given, so that the model's own defaults hold otherwise.
   std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
   std::optional<int> top_k, penalty_last_n;
+  std::string seed_text = "-1";
+  std::vector<std::string> logit_bias_texts;
+  // Read from those texts by check_flags.
   std::optional<uint64_t> seed;
+  std::vector<std::pair<TokenId, float>> logit_bias;
 };
 
 Result<std::string> read_stream(std::FILE* file, const std::string& name) {
@@ -48,10 +67,11 @@ Result<std::string> read_stream(std::FILE* file, const std::string& name) {
     if (text.size() > kMaxPromptBytes)
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{}: a prompt may have {} bytes", name, kMaxPromptBytes));
-    if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
   }
-  if (std::ferror(file)) return fail(ErrorCode::io, name + ": reading failed");
-  return text;
+  if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
+  if (!std::ferror(file)) return text;
+  const ErrorCode code = errno == EISDIR ? ErrorCode::not_found : ErrorCode::io;
+  return fail(code, fmt::format("{}: {}", name, std::strerror(errno)));
 }
 
 /// From -p or the argument, -f, or standard input, in this order.
@@ -59,13 +79,13 @@ Result<std::string> read_prompt(const RunOptions& o) {
   std::string text = o.prompt;
   if (!o.file.empty() && o.file != "-") {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(o.file.c_str(), "rb"), std::fclose);
-    if (!file) return fail(ErrorCode::not_found, fmt::format("-f {}: cannot be opened", o.file));
-    SAMBAY_TRY(text, read_stream(file.get(), o.file), "-f");
+    if (!file) return fail(ErrorCode::not_found, fmt::format("{}: {}", o.file, std::strerror(errno)));
+    SAMBAY_TRY(text, read_stream(file.get(), o.file), "reading");
   } else if (!o.has_prompt) {
     if (o.file.empty() && isatty(0))
       return fail(ErrorCode::invalid_argument,
                   "no prompt: give one as an argument, with -f FILE, or on standard input");
-    SAMBAY_TRY(text, read_stream(stdin, "standard input"), "prompt");
+    SAMBAY_TRY(text, read_stream(stdin, "standard input"), "reading");
   }
   if (!o.raw)  // a file's last newline is not part of the question
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -87,26 +107,35 @@ Result<std::pair<TokenId, float>> parse_logit_bias(const std::string& text) {
     good = status == std::errc() && stop == end && std::isfinite(bias);
   }
   if (!good)
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("--logit-bias '{}': expected TOKEN_ID(+|-)BIAS such as 15043+1 or 15043-inf", text));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("'{}' is not TOKEN_ID(+|-)BIAS such as 15043+1 or 15043-inf", text));
   return std::pair{id, *sign == '-' ? -bias : bias};
 }
 
-Result<SamplingOptions> sampling_options(const RunOptions& o, SamplingOptions s) {
-  if (o.temperature) s.temperature = *o.temperature;
-  if (o.top_k) s.top_k = *o.top_k;
-  if (o.top_p) s.top_p = *o.top_p;
-  if (o.min_p) s.min_p = *o.min_p;
-  if (o.repeat_penalty) s.repeat_penalty = *o.repeat_penalty;
-  if (o.penalty_last_n) s.penalty_last_n = *o.penalty_last_n;
-  if (o.presence_penalty) s.presence_penalty = *o.presence_penalty;
-  if (o.frequency_penalty) s.frequency_penalty = *o.frequency_penalty;
+/// -1 asks for a random one, as llama.cpp's users know it.
+Result<std::optional<uint64_t>> parse_seed(const std::string& text) {
+  if (text == "-1") return std::nullopt;
+  uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(text.data(), end, seed);
+  if (status == std::errc() && stop == end) return seed;
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("'{}' is not a number from 0 to {}, or -1 for a random one", text,
+                          std::numeric_limits<uint64_t>::max()));
+}
+
+/// What the user said, over the model's own defaults.
+SamplingOptions sampling_options(const RunOptions& o, SamplingOptions s) {
+  s.temperature = o.temperature.value_or(s.temperature);
+  s.top_k = o.top_k.value_or(s.top_k);
+  s.top_p = o.top_p.value_or(s.top_p);
+  s.min_p = o.min_p.value_or(s.min_p);
+  s.repeat_penalty = o.repeat_penalty.value_or(s.repeat_penalty);
+  s.penalty_last_n = o.penalty_last_n.value_or(s.penalty_last_n);
+  s.presence_penalty = o.presence_penalty.value_or(s.presence_penalty);
+  s.frequency_penalty = o.frequency_penalty.value_or(s.frequency_penalty);
   s.seed = o.seed;
-  for (const std::string& text : o.logit_bias) {
-    SAMBAY_TRY(const auto bias, parse_logit_bias(text), "run");
-    s.logit_bias.push_back(bias);
-  }
+  s.logit_bias = o.logit_bias;
   return s;
 }
 
@@ -125,7 +154,7 @@ Result<Request> make_request(const RunOptions& o, const Engine& engine, const st
     messages.push_back({"user", prompt});
     SAMBAY_TRY(request.prompt, engine.chat_template()->encode(*engine.tokenizer(), messages), "prompt");
   }
-  SAMBAY_TRY(request.sampling, sampling_options(o, engine.default_sampling()), "sampling");
+  request.sampling = sampling_options(o, engine.default_sampling());
   request.max_tokens = o.max_tokens;
   request.stop = o.stop;
   request.ignore_eos = o.ignore_eos;
@@ -136,43 +165,67 @@ Result<Request> make_request(const RunOptions& o, const Engine& engine, const st
 class InterruptWatch {
  public:
   explicit InterruptWatch(Generation& generation)
-      : thread_([&generation](const std::stop_token& done) {
+      : thread_([this, &generation](const std::stop_token& done) {
+          std::unique_lock lock(mutex_);
           while (!done.stop_requested()) {
             if (interrupted()) return generation.cancel();
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            wake_.wait_for(lock, done, std::chrono::milliseconds(20), [] { return false; });
           }
         }) {}
 
  private:
+  std::mutex mutex_;
+  std::condition_variable_any wake_;  // only by the stop token: a signal handler may not notify
   std::jthread thread_;
+};
+
+/// Counts the tokens of the thinking, its tags included, whatever events they come in.
+class ReasoningCounter {
+ public:
+  explicit ReasoningCounter(const Tokenizer& tokenizer) : detokenizer_(tokenizer) {}
+  void add(std::span<const TokenId> tokens) {
+    for (TokenId token : tokens) {
+      const bool before = splitter_.in_reasoning();
+      std::string text;
+      detokenizer_.push(token, text);
+      splitter_.push(text);
+      if (before || splitter_.in_reasoning()) count_++;
+    }
+  }
+  int count() const { return count_; }
+
+ private:
+  Detokenizer detokenizer_;
+  ReasoningSplitter splitter_;
+  int count_ = 0;
 };
 
 double per_second(int tokens, double ms) { return ms > 0 ? tokens * 1000.0 / ms : 0; }
 
-std::string to_json(const Answer& a, const Usage& u, FinishReason finish, const EngineInfo& info) {
+std::string to_json(const Answer& a, int reasoning_tokens, const Event& last, const EngineInfo& info) {
+  const Usage& u = last.usage;
   const int predicted = u.completion_tokens;
   // The first token comes out of the prompt's last step; llama-server counts rates the same way.
   const auto each = [](double ms, int n) { return n > 0 ? ms / n : 0.0; };
-  nlohmann::ordered_json json = {
-      {"model", info.model_name},
-      {"text", a.text},
-      {"reasoning", a.reasoning},
-      {"finish_reason", to_string(finish)},
-      {"seed", u.seed},
-      {"usage",
-       {{"prompt_tokens", u.prompt_tokens},
-        {"completion_tokens", predicted},
-        {"total_tokens", u.prompt_tokens + predicted},
-        {"completion_tokens_details", {{"reasoning_tokens", a.reasoning_tokens}}}}},
-      {"timings",
-       {{"prompt_n", u.prompt_tokens},
-        {"prompt_ms", u.prompt_ms},
-        {"prompt_per_token_ms", each(u.prompt_ms, u.prompt_tokens)},
-        {"prompt_per_second", per_second(u.prompt_tokens, u.prompt_ms)},
-        {"predicted_n", predicted},
-        {"predicted_ms", u.predicted_ms},
-        {"predicted_per_token_ms", each(u.predicted_ms, predicted)},
-        {"predicted_per_second", per_second(predicted, u.predicted_ms)}}}};
+  nlohmann::ordered_json json = {{"model", info.model_name},
+                                 {"text", a.text},
+                                 {"reasoning", a.reasoning},
+                                 {"finish_reason", to_string(*last.finish)},
+                                 {"seed", u.seed},
+                                 {"usage",
+                                  {{"prompt_tokens", u.prompt_tokens},
+                                   {"completion_tokens", predicted},
+                                   {"total_tokens", u.prompt_tokens + predicted},
+                                   {"completion_tokens_details", {{"reasoning_tokens", reasoning_tokens}}}}},
+                                 {"timings",
+                                  {{"prompt_n", u.prompt_tokens},
+                                   {"prompt_ms", u.prompt_ms},
+                                   {"prompt_per_token_ms", each(u.prompt_ms, u.prompt_tokens)},
+                                   {"prompt_per_second", per_second(u.prompt_tokens, u.prompt_ms)},
+                                   {"predicted_n", predicted},
+                                   {"predicted_ms", u.predicted_ms},
+                                   {"predicted_per_token_ms", each(u.predicted_ms, predicted)},
+                                   {"predicted_per_second", per_second(predicted, u.predicted_ms)}}}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -188,18 +241,7 @@ std::string timings_line(const Usage& u, const EngineInfo& info, FinishReason fi
       to_string(finish), u.context_full ? " (the context is full; -c sets its size)" : "", u.seed);
 }
 
-Result<int> run(RunOptions& o) {
-  if (o.show_thinking && o.hide_thinking)
-    return fail(ErrorCode::invalid_argument, "--show-thinking and --hide-thinking exclude each other");
-  if (o.max_tokens < -1)
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("-n {}: must be 0 or more, or -1 for no limit", o.max_tokens));
-  SAMBAY_TRY(const std::string prompt, read_prompt(o), "prompt");
-  o.engine.kv = o.kv == "f32" ? KvType::f32 : o.kv == "q8_0" ? KvType::q8_0 : KvType::f16;
-  o.engine.max_sequences = 1;
-  SAMBAY_TRY(const std::unique_ptr<Engine> engine, Engine::open(o.engine), "starting");
-  SAMBAY_TRY(Request request, make_request(o, *engine, prompt), "run");
-
+AnswerPrinter::Style style_of(const RunOptions& o) {
   const bool terminal = isatty(1) != 0;
   const char* no_color = std::getenv("NO_COLOR");
   AnswerPrinter::Style style;
@@ -208,31 +250,56 @@ Result<int> run(RunOptions& o) {
   style.color = o.color == "always" || (o.color == "auto" && terminal && !(no_color && *no_color));
   style.show_thinking = o.show_thinking || (terminal && !o.hide_thinking);
   style.final_newline = terminal || !o.raw;
-  AnswerPrinter printer(style);
+  return style;
+}
+
+/// Everything that can be said before a large model is opened.
+Result<void> check_flags(RunOptions& o) {
+  if (o.show_thinking && o.hide_thinking)
+    return fail(ErrorCode::invalid_argument, "--show-thinking and --hide-thinking exclude each other");
+  if (o.max_tokens < -1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("-n {}: must be 0 or more, or -1 for no limit", o.max_tokens));
+  if (o.engine.max_context < 0)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("-c {}: must be a number of tokens, or 0 for the default", o.engine.max_context));
+  SAMBAY_TRY(o.seed, parse_seed(o.seed_text), "--seed");
+  for (const std::string& text : o.logit_bias_texts) {
+    SAMBAY_TRY(const auto bias, parse_logit_bias(text), "--logit-bias");
+    o.logit_bias.push_back(bias);
+  }
+  return {};
+}
+
+Result<int> run(RunOptions& o) {
+  SAMBAY_TRY_VOID(check_flags(o));
+  SAMBAY_TRY(const std::string prompt, read_prompt(o), "prompt");
+  o.engine.kv = o.kv == "f32" ? KvType::f32 : o.kv == "q8_0" ? KvType::q8_0 : KvType::f16;
+  o.engine.max_sequences = 1;
+  const Result<std::unique_ptr<Engine>> opened = Engine::open(o.engine);
+  if (!opened) return tl::unexpected(opened.error());
+  Engine* const engine = opened->get();
+  SAMBAY_TRY(Request request, make_request(o, *engine, prompt), "run");
+  AnswerPrinter printer(style_of(o));
+  ReasoningCounter reasoning(*engine->tokenizer());
 
   SAMBAY_TRY(Generation generation, engine->submit(std::move(request)), "run");
   Event last;
   {
     const InterruptWatch watch(generation);
     while (std::optional<Event> event = generation.next()) {
-      if (auto status = printer.print(event->text, static_cast<int>(event->tokens.size())); !status) {
-        generation.cancel();
-        return tl::unexpected(std::move(status).error());
-      }
+      SAMBAY_TRY_VOID(printer.print(event->text));
+      reasoning.add(event->tokens);
       last = *std::move(event);
     }
   }
   SAMBAY_TRY_VOID(printer.finish());
   if (last.error) return tl::unexpected(*last.error);
-  const FinishReason finish = last.finish.value_or(FinishReason::failed);
-  if (o.json) {
-    const std::string text = to_json(printer.answer(), last.usage, finish, engine->info());
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-      return fail(ErrorCode::io, "writing to standard output failed");
-  }
+  if (o.json)
+    SAMBAY_TRY_VOID(write_stdout(to_json(printer.answer(), reasoning.count(), last, engine->info())));
   if (o.timings || (!o.no_timings && !o.json && isatty(2)))
-    std::fputs(timings_line(last.usage, engine->info(), finish).c_str(), stderr);
-  return interrupted() || finish == FinishReason::cancelled ? 130 : 0;
+    std::fputs(timings_line(last.usage, engine->info(), *last.finish).c_str(), stderr);
+  return last.finish == FinishReason::cancelled ? exit_code(ErrorCode::cancelled) : 0;
 }
 
 void add_sampling_options(CLI::App* cmd, RunOptions& o) {
@@ -243,14 +310,14 @@ void add_sampling_options(CLI::App* cmd, RunOptions& o) {
   cmd->add_option("--top-p", o.top_p, "Only the most likely tokens of this probability in sum (0.95)")
       ->group(group);
   cmd->add_option("--min-p", o.min_p, "Only tokens this likely relative to the likeliest (0)")->group(group);
-  cmd->add_option("-s,--seed", o.seed, "Equal seeds give equal answers (random; shown with the timings)")
-      ->group(group);
+  cmd->add_option("-s,--seed", o.seed_text, "Equal seeds give equal answers, -1 = random (-1)")->group(group);
   cmd->add_option("--repeat-penalty", o.repeat_penalty, "Divides logits of tokens seen lately (1 = off)")
       ->group(group);
   cmd->add_option("--repeat-last-n", o.penalty_last_n, "How many tokens back, -1 = all (64)")->group(group);
   cmd->add_option("--presence-penalty", o.presence_penalty, "OpenAI's, -2 to 2 (0)")->group(group);
   cmd->add_option("--frequency-penalty", o.frequency_penalty, "OpenAI's, -2 to 2 (0)")->group(group);
-  cmd->add_option("-l,--logit-bias", o.logit_bias, "TOKEN_ID(+|-)BIAS, e.g. 15043+1 or 15043-inf; repeatable")
+  cmd->add_option("-l,--logit-bias", o.logit_bias_texts,
+                  "TOKEN_ID(+|-)BIAS, e.g. 15043+1 or 15043-inf; repeatable")
       ->allow_extra_args(false)
       ->group(group);
   cmd->add_flag("--ignore-eos", o.ignore_eos, "Never choose a stop token")->group(group);
@@ -260,7 +327,6 @@ void add_engine_options(CLI::App* cmd, RunOptions& o) {
   const char* group = "Engine";
   cmd->add_option("-c,--ctx-size", o.engine.max_context,
                   "Context, prompt and answer together (65536, or the model's limit)")
-      ->check(CLI::NonNegativeNumber)
       ->group(group);
   cmd->add_option("-t,--threads", o.engine.threads, "Threads (one per physical core)")
       ->check(CLI::Range(1, 1024))
@@ -277,6 +343,7 @@ void add_engine_options(CLI::App* cmd, RunOptions& o) {
 void add_run(CLI::App& app, Action& action) {
   auto o = std::make_shared<RunOptions>();
   CLI::App* cmd = app.add_subcommand("run", "Answer one question");
+  cmd->footer(kExamples);
   cmd->add_option("-m,--model", o->engine.model,
                   "Model: folder, .safetensors or GGUF (default: the embedded one)");
   auto* prompt =
@@ -284,7 +351,8 @@ void add_run(CLI::App& app, Action& action) {
   cmd->add_option("-f,--file", o->file, "Read the question from a file, - for standard input")
       ->excludes(prompt);
   cmd->add_option("--system,--system-prompt", o->system, "System message");
-  cmd->add_option("-n,--predict", o->max_tokens, "Tokens to generate at most, -1 = until the end (-1)");
+  cmd->add_option("-n,--predict,--n-predict", o->max_tokens,
+                  "Tokens to generate at most, -1 = until the end (-1)");
   cmd->add_option("-r,--reverse-prompt,--stop", o->stop, "End the answer before this text; repeatable")
       ->allow_extra_args(false);
   cmd->add_flag("--raw", o->raw,

@@ -2,13 +2,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <numeric>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/mapped_file.h"
 #include "cli/command.h"
@@ -21,12 +25,17 @@ namespace {
 constexpr const char* kVersion = SAMBAY_VERSION;
 std::atomic<bool> g_interrupted = false;
 
-// The first Ctrl-C asks; a second one does not wait for the answer.
+bool g_terminal = false;  // standard output is one
+
+// The first Ctrl-C asks; a second one does not wait for the answer, but leaves no dimmed terminal behind.
 void on_interrupt(int) {
-  if (g_interrupted.exchange(true)) _exit(130);
+  if (!g_interrupted.exchange(true)) return;
+  if (g_terminal && ::write(STDOUT_FILENO, "\033[0m\n", 5) < 0) _exit(130);
+  _exit(130);
 }
 
 void install_signal_handlers() {
+  g_terminal = isatty(STDOUT_FILENO) != 0;
   struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
@@ -60,14 +69,48 @@ Exit status: 0 done; 1 other; 2 usage; 3 model or input file; 4 memory; 5 input/
 constexpr std::array kCommands = {add_run,    add_convert,  add_info,      add_bench,
                                   add_logits, add_tokenize, add_detokenize};
 
+/// How many letters have to be changed, added or left out to turn one word into the other.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); i++) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); j++) {
+      const size_t changed = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+  std::string names, nearest;
+  size_t nearest_distance = 3;  // further away is another word
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const std::string& name = command->get_name();
+    names += (names.empty() ? "" : ", ") + name;
+    const size_t distance = word.size() < 40 ? edit_distance(word, name) : 40;
+    if (distance < nearest_distance) nearest = name, nearest_distance = distance;
+  }
+  std::string message = "no command '" + word + "'; there are " + names;
+  if (!nearest.empty()) message += "; did you mean '" + nearest + "'?";
+  if (word.find(' ') != std::string::npos) message += "; a question is asked with: sambay run \"...\"";
+  return message;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("sambay " + std::string(kVersion) +
                ": runs SambaY models (Phi-4-mini-flash-reasoning) on this machine");
-  app.footer(kExamples);
+  app.name("sambay");
   app.set_version_flag("--version", std::string("sambay ") + kVersion);
   app.require_subcommand(0, 1);
   Action action;
   for (auto add : kCommands) add(app, action);
+  app.footer(kExamples);  // after the commands, which would inherit it
+  const auto named = [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty())
+    return report(unknown_command(app, argv[1]), exit_code(ErrorCode::invalid_argument));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

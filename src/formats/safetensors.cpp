@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "base/printable.h"
 
@@ -251,9 +252,8 @@ Result<std::vector<TensorView>> parse(std::span<const std::byte> file) {
     tensors.push_back(std::move(view));
   }
   // Empty tensors share their place with what follows: they come first.
-  std::ranges::stable_sort(tensors, [](const TensorView& a, const TensorView& b) {
-    return a.bytes.data() != b.bytes.data() ? a.bytes.data() < b.bytes.data()
-                                            : a.bytes.size() < b.bytes.size();
+  std::ranges::sort(tensors, {}, [](const TensorView& t) {
+    return std::tuple(t.bytes.data(), t.bytes.size(), std::string_view(t.name));
   });
   SAMBAY_TRY_VOID(check_names(tensors));
   SAMBAY_TRY_VOID(check_layout(tensors, data));

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the format fuzzers to tests/fuzz/corpus/: small files, most valid, some wrong in one way each.
+
+Deterministic: running it again changes nothing. Needs nothing but Python. Seeds of other fuzzers lie there as they are.
+"""
+
+import json
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fuzz" / "corpus"
+
+
+def write(folder, seeds):
+    path = CORPUS / folder
+    path.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds.items():
+        (path / name).write_bytes(content)
+    print(f"{folder}: {len(seeds)} seeds")
+
+
+# safetensors
+
+
+def safetensors(header, data=b"", pad=0):
+    text = header.encode() if isinstance(header, str) else json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * pad
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors_seeds():
+    model = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for name, dtype, shape, width in (
+        ("model.embed_tokens.weight", "BF16", [4, 2], 2),
+        ("model.layers.0.attn.A_log", "F32", [2, 3], 4),
+        ("model.layers.0.attn.conv1d.weight", "F16", [2, 1, 4], 2),
+        ("ids", "I32", [1], 4),
+    ):
+        count = 1
+        for d in shape:
+            count *= d
+        model[name] = tensor(dtype, shape, at, at + count * width)
+        at += count * width
+    good = safetensors(model, bytes(range(at)), pad=3)
+    one = lambda *fields: safetensors({"t": tensor(*fields)}, b"01234567")
+    pair = lambda a, b: safetensors({"x": tensor("F32", [1], *a), "y": tensor("F32", [1], *b)}, b"01234567")
+    broken = '{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]%s}}'
+    return {
+        "model": good,
+        "model_cut": good[:-5],
+        "header_cut": good[:60],
+        "no_tensors": safetensors({}),
+        "empty_tensor": safetensors({"e": tensor("F32", [0, 7], 0, 0), "t": tensor("F16", [], 0, 2)}, b"ab"),
+        "too_short": b"\x02\0\0",
+        "length_huge": b"\xff" * 8 + b"{}",
+        "length_beyond": struct.pack("<Q", 99) + b"{}",
+        "no_brace": safetensors("[]"),
+        "zero_byte": safetensors("{}\0"),
+        "not_json": safetensors("{,}"),
+        "type_i64": one("I64", [1], 0, 8),
+        "offsets_reversed": one("F32", [2], 8, 0),
+        "offsets_beyond": one("F32", [4], 0, 16),
+        "offsets_three": safetensors({"t": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 8]}}, b"01234567"),
+        "size_wrong": one("F32", [3], 0, 8),
+        "shape_overflow": one("F32", [2**62, 4], 0, 8),
+        "shape_overflow_bytes": one("F32", [2**61, 2], 0, 8),
+        "shape_huge": one("F32", [2**63], 0, 8),
+        "shape_negative": one("F32", [-2], 0, 8),
+        "shape_fraction": one("F32", [2.5], 0, 8),
+        "shape_nine": one("F32", [1] * 9, 0, 8),
+        "overlap": pair((0, 4), (0, 4)),
+        "hole": pair((0, 2), (4, 8)),
+        "hole_between": safetensors({"x": tensor("F16", [1], 0, 2), "y": tensor("F32", [1], 4, 8)}, b"01234567"),
+        "rest": safetensors({"t": tensor("F32", [1], 0, 4)}, b"01234567"),
+        "twice": safetensors(
+            '{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
+            b"01234567",
+        ),
+        "field_twice": safetensors(broken % ',"dtype":"F32"', b"01234567"),
+        "field_unknown": safetensors(broken % ',"other":1', b"01234567"),
+        "field_missing": safetensors('{"t":{"dtype":"F32","shape":[2]}}', b"01234567"),
+        "field_null": safetensors('{"t":{"dtype":null}}'),
+        "field_bool": safetensors('{"t":{"shape":true}}'),
+        "field_object": safetensors('{"t":{"shape":{}}}'),
+        "field_string": safetensors('{"t":{"shape":"2"}}'),
+        "field_number": safetensors('{"t":{"dtype":2}}'),
+        "field_list": safetensors('{"t":{"dtype":["F32"]}}'),
+        "tensor_number": safetensors('{"t":2}'),
+        "metadata_number": safetensors('{"__metadata__":{"a":2}}'),
+        "name_long": safetensors({"n" * 1025: tensor("F32", [1], 0, 4)}, b"0123"),
+        "name_escapes": safetensors('{"\\u001b[2J":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}', b"0"),
+    }
+
+
+def index_seeds():
+    shards = {f"model.layers.{i}.mlp.fc1.weight": f"model-0000{i % 2 + 1}-of-00002.safetensors" for i in range(4)}
+    text = lambda value: json.dumps(value).encode()
+    one = lambda shard: text({"weight_map": {"t": shard}})
+    return {
+        "index": text({"metadata": {"total_size": 64, "more": [None, True, -1, 0.5, {"weight_map": 1}]}, "weight_map": shards}),
+        "cut": text({"weight_map": shards})[:-3],
+        "empty": b"",
+        "zero_byte": b'{"weight_map":{"a":"b"}}\0',
+        "list": b"[]",
+        "number": b"1",
+        "no_map": b"{}",
+        "map_empty": b'{"weight_map":{}}',
+        "map_number": b'{"weight_map":-1}',
+        "map_list": b'{"weight_map":["a"]}',
+        "map_twice": b'{"weight_map":{"a":"b"},"weight_map":{"c":"d"}}',
+        "name_twice": b'{"weight_map":{"a":"b","a":"c"}}',
+        "name_long": text({"weight_map": {"n" * 1025: "a"}}),
+        "shard_number": b'{"weight_map":{"a":1}}',
+        "shard_object": b'{"weight_map":{"a":{}}}',
+        "shard_up": one("../model.safetensors"),
+        "shard_dots": one(".."),
+        "shard_empty": one(""),
+        "deep": b'{"a":' + b"[" * 70,
+    }
+
+
+# GGUF
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+SCALARS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
+
+
+def text(value):
+    value = value.encode()
+    return struct.pack("<Q", len(value)) + value
+
+
+def scalar(kind, value):
+    return text(value) if kind == STRING else struct.pack("<" + SCALARS[kind], value)
+
+
+def key(name, kind, value):
+    return text(name) + struct.pack("<I", kind) + scalar(kind, value)
+
+
+def array(name, kind, values):
+    return text(name) + struct.pack("<IIQ", ARRAY, kind, len(values)) + b"".join(scalar(kind, v) for v in values)
+
+
+def line(name, dims, kind, offset):
+    return text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+
+
+def gguf(keys=(), lines=(), data=b"", version=3, align=32, counts=None):
+    tensor_count, key_count = counts or (len(lines), len(keys))
+    out = b"GGUF" + struct.pack("<IQQ", version, tensor_count, key_count) + b"".join(keys) + b"".join(lines)
+    return out + b"\0" * (-len(out) % align) + data if lines else out + data
+
+
+def gguf_seeds():
+    every = [key(f"k{kind}", kind, 1) for kind in SCALARS] + [key("text", STRING, "phi4flash")]
+    every += [array(f"a{kind}", kind, [1, 0]) for kind in SCALARS] + [array("words", STRING, ["a", "", "b c"])]
+    every += [key("big", U64, 2**63), array("bigs", U64, [2**63]), key("odd", BOOL, 2), array("long", U8, range(20))]
+    model = gguf(
+        [
+            key("general.architecture", STRING, "phi4flash"),
+            key("phi4flash.layout", STRING, "hf"),
+            key("phi4flash.block_count", U32, 2),
+            key("phi4flash.attention.layer_norm_epsilon", F32, 1e-5),
+            array("tokenizer.ggml.tokens", STRING, ["a", "b", "ab", "<|end|>"]),
+            array("tokenizer.ggml.token_type", I32, [1, 1, 1, 3]),
+            array("tokenizer.ggml.merges", STRING, ["a b"]),
+        ],
+        [line("token_embd.weight", [2, 4], 30, 0), line("blk.0.ssm_a", [2, 3], 0, 32), line("q", [32, 1], 8, 64)],
+        bytes(16).ljust(32, b"\0") + bytes(24).ljust(32, b"\0") + bytes(34),
+    )
+    one = lambda *fields, data=16: gguf([], [line("t", *fields)], bytes(data))
+    two = lambda a, b, data=68: gguf([], [line("t", [1], 0, a), line("u", [1], 0, b)], bytes(data))
+    return {
+        "model": model,
+        "model_v2": model[:4] + b"\2" + model[5:],
+        "model_padded": model + bytes(30),
+        "model_cut": model[:-1],
+        "values": gguf(every),
+        "nothing": gguf(),
+        "magic": b"GGML" + model[4:],
+        "short": b"GGUF\3\0",
+        "version_1": gguf(version=1),
+        "big_endian": gguf(version=0x03000000),
+        "counts": gguf(counts=(2**40, 2**40)),
+        "key_long": gguf(counts=(0, 1)) + struct.pack("<Q", 2**16),
+        "key_twice": gguf([key("k", U8, 1)] * 2),
+        "type_unknown": gguf([text("k") + struct.pack("<I", 13)]),
+        "array_nested": gguf([text("k") + struct.pack("<IIQ", ARRAY, ARRAY, 0)]),
+        "array_beyond": gguf([text("k") + struct.pack("<IIQ", ARRAY, U64, 2**61)]),
+        "strings_beyond": gguf([text("k") + struct.pack("<IIQ", ARRAY, STRING, 2**61)]),
+        "string_beyond": gguf([text("k") + struct.pack("<IQ", STRING, 2**63)]),
+        "alignment_8": gguf([key("general.alignment", U32, 8)], [line("t", [1], 0, 0)], bytes(4), align=8),
+        "alignment_24": gguf([key("general.alignment", U32, 24)], [line("t", [1], 0, 0)], bytes(4), align=24),
+        "alignment_text": gguf([key("general.alignment", STRING, "8")]),
+        "no_dims": one([], 0, 0),
+        "five_dims": one([1] * 5, 0, 0),
+        "zero_dim": one([0], 0, 0),
+        "dim_overflow": one([2**62, 4], 0, 0),
+        "dim_bytes": one([2**62], 0, 0),
+        "dim_huge": one([2**63], 0, 0),
+        "type_q4_0": one([32], 2, 0),
+        "rows_of_33": one([33], 8, 0),
+        "offset_odd": one([1], 0, 4),
+        "offset_beyond": one([4], 0, 2**63),
+        "data_missing": one([5], 0, 0),
+        "overlap": gguf([], [line("t", [9], 0, 0), line("u", [9], 0, 32)], bytes(68)),
+        "hole": two(0, 64),
+        "rest": two(0, 32),
+        "twice": gguf([], [line("t", [1], 0, 0), line("t", [1], 0, 32)], bytes(36)),
+        "swapped": two(32, 0, data=36),
+    }
+
+
+if __name__ == "__main__":
+    write("safetensors", safetensors_seeds())
+    write("safetensors_index", index_seeds())
+    write("gguf", gguf_seeds())

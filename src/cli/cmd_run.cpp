@@ -62,7 +62,9 @@ struct RunOptions {
 Result<std::string> read_stream(std::FILE* file, const std::string& name) {
   std::string text;
   char buffer[65536];
-  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) {
+  for (bool more = true; more && !interrupted();) {
+    const size_t n = std::fread(buffer, 1, sizeof buffer, file);
+    more = n == sizeof buffer;  // less is the end, an error, or a signal
     text.append(buffer, n);
     if (text.size() > kMaxPromptBytes)
       return fail(ErrorCode::invalid_argument,

@@ -179,6 +179,55 @@ def stop_strings_length_and_seed():
 
 
 @check
+def a_seed_of_minus_one_is_random_and_others_are_numbers():
+    seeds = {json.loads(run("run", "--json", "--seed", "-1", "-n", "1", "hi")[1])["seed"] for _ in range(3)}
+    assert len(seeds) > 1, seeds
+    largest = str(2**64 - 1)
+    assert json.loads(run("run", "--json", "--seed", largest, "-n", "1", "hi")[1])["seed"] == int(largest)
+    for seed in ("-5", "1.5", str(2**64), ""):
+        refuses(2, "run", "--seed", seed, "hi", says="--seed")
+
+
+@check
+def thinking_tokens_are_all_but_the_answer_and_the_stop_token():
+    answer = json.loads(run("run", "--json", "What is 347 + 589?")[1])
+    usage = answer["usage"]
+    text_tokens = len(run("tokenize", stdin=answer["text"].encode())[1].split())
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == usage["completion_tokens"] - text_tokens - 1, answer
+
+
+@check
+def no_tokens_is_an_empty_answer():
+    assert run("run", "-n", "0", "What is 3 + 4?")[:2] == (0, "\n")
+    answer = json.loads(run("run", "-n", "0", "--json", "What is 3 + 4?")[1])
+    assert answer["text"] == "" and answer["finish_reason"] == "length" and answer["timings"]["predicted_per_second"] == 0
+
+
+@check
+def a_question_may_begin_with_a_dash():
+    assert run("run", "-n", "3", "-p", "-5 + 3 = ?")[0] == 0 and run("run", "-n", "3", "--", "-5 + 3 = ?")[0] == 0
+
+
+@check
+def ctrl_c_while_waiting_for_the_question_is_130():
+    child = subprocess.Popen([PROGRAM, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdin.write(b"What is")
+    child.stdin.flush()
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=30) == 130
+
+
+@check
+def a_reader_that_goes_away_is_an_output_error():
+    child = subprocess.Popen([PROGRAM, "run", "--raw", "--ignore-eos", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.read(1)
+    child.stdout.close()
+    err = child.stderr.read()
+    assert child.wait(timeout=60) == 5 and err.count(b"\n") == 1, err
+
+
+@check
 def context_limit_ends_clearly():
     status, out, err = run("run", "-c", "40", "--ignore-eos", "--timings", "What is 347 + 589?")
     assert status == 0 and "the context is full" in err, err
@@ -314,6 +363,9 @@ def usage_errors_are_status_2():
         except AssertionError as e:
             raise AssertionError(f"{args}: {e}") from None
     refuses(2, "detokenize", stdin=b"1\n5000\n", says=["line 2", "5000"])
+    refuses(2, "runn", "hi", says=["runn", "did you mean 'run'"])
+    refuses(2, "What is 3 + 4?", says="sambay run")
+    refuses(2, "run", "-c", "-5", "hi", says="-c -5")
     assert run()[0] == 2 and run("--help")[0] == 0 and run("run", "--help")[0] == 0 and "sambay" in run("--version")[1]
 
 
@@ -336,6 +388,7 @@ def broken_models_are_status_3_and_say_what_is_wrong():
     refuses(3, "run", "-m", folder(config_json=json.dumps({**config, "model_type": "llama"}).encode()), "hi", says="llama")
     refuses(3, "run", "-m", folder(tokenizer_json=b"[]"), "hi", says="tokenizer.json")
     refuses(3, "run", "-f", os.path.join(SCRATCH, "nothing.txt"), says="nothing.txt")
+    refuses(3, "run", "-f", SCRATCH, says=SCRATCH)
     for length in [0, 3, 4, 20, 100, 1000, len(gguf) // 2, len(gguf) - 1]:
         path = os.path.join(SCRATCH, "cut.gguf")
         with open(path, "wb") as f:

@@ -38,9 +38,10 @@ install_packages() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
 
+  local by_hand="apt-get update && apt-get install --no-install-recommends ${missing[*]}"
   if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
     say "missing packages, and neither root nor sudo to install them. As root, run:"
-    say "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    say "  $by_hand"
     return 1
   fi
   say "installing ${missing[*]} (the log is build/install.log)"
@@ -53,7 +54,8 @@ install_packages() {
   if ! as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get install -y --no-install-recommends \
       -o DPkg::Lock::Timeout=300 "${missing[@]}" </dev/null >>"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    say "apt-get could not install them; the lines above are the end of build/install.log"
+    say "that failed; the lines above are the end of build/install.log. By hand, as root:"
+    say "  $by_hand"
     return 1
   fi
 }

@@ -49,13 +49,18 @@ build() {
   fi
 }
 
-# One build at a time in a checkout; a second one waits here. unlock_build before running anything long.
+# One build at a time in a checkout: a second one waits here. A script that was started by one that holds the lock has it too.
 lock_build() {
+  [ -z "${SAMBAY_BUILD_LOCKED:-}" ] || return 0
   mkdir -p build
   exec 9>build/.lock
   flock -n 9 || { say "waiting for another build in this checkout"; flock 9; }
+  export SAMBAY_BUILD_LOCKED=1
 }
-unlock_build() { exec 9>&-; }
+unlock_build() {
+  exec 9>&-
+  unset SAMBAY_BUILD_LOCKED
+}
 
 # The g++ Release build that ./run and ./check share.
 release_options=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++)

@@ -24,11 +24,9 @@ uint64_t pair_key(TokenId left, TokenId right) {
 
 }  // namespace
 
-void MergeTable::reserve(size_t expected) {
-  const size_t slot_count = std::bit_ceil(std::max<size_t>(2, expected * 2));
-  slots_.assign(slot_count, kEmpty);
-  shift_ = 64 - std::countr_zero(slot_count);
-}
+MergeTable::MergeTable(size_t expected)
+    : slots_(std::bit_ceil(std::max<size_t>(2, expected * 2)), kEmpty),
+      shift_(64 - std::countr_zero(slots_.size())) {}
 
 bool MergeTable::insert(TokenId left, TokenId right, uint32_t rank) {
   const uint64_t pair = pair_key(left, right);
@@ -48,6 +46,36 @@ uint32_t MergeTable::rank(TokenId left, TokenId right) const {
     if (entry >> kRankBits == pair) return static_cast<uint32_t>(entry & ((1u << kRankBits) - 1));
     if (entry == kEmpty) return kNoRank;
   }
+}
+
+void PairQueue::clear() {
+  sorted_.clear();
+  taken_ = 0;
+  heap_.clear();
+}
+
+void PairQueue::push(uint32_t rank, uint32_t position) {
+  heap_.push_back((static_cast<uint64_t>(rank) << 32) | position);
+  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+}
+
+std::optional<PairQueue::Pair> PairQueue::pop() {
+  if (taken_ == sorted_.size()) {
+    if (heap_.empty()) return std::nullopt;
+    sorted_.swap(heap_);
+    heap_.clear();
+    taken_ = 0;
+    if (!std::is_sorted(sorted_.begin(), sorted_.end())) std::sort(sorted_.begin(), sorted_.end());
+  }
+  uint64_t entry = sorted_[taken_];
+  if (!heap_.empty() && heap_.front() < entry) {
+    entry = heap_.front();
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    heap_.pop_back();
+  } else {
+    taken_++;
+  }
+  return Pair{static_cast<uint32_t>(entry >> 32), static_cast<uint32_t>(entry)};
 }
 
 Bpe::Bpe(MergeTable table, std::span<const TokenizerData::Merge> merges,
@@ -98,35 +126,24 @@ void Bpe::merge_short(std::vector<TokenId>& ids, size_t first) const {
 }
 
 void Bpe::merge_long(Scratch& s, std::vector<TokenId>& out) const {
-  const size_t count = s.ids.size();
-  s.ranks.assign(count, MergeTable::kNoRank);  // of the pair that begins here
+  const auto count = static_cast<uint32_t>(s.ids.size());
+  s.ranks.resize(count);  // of the pair that begins here
   s.next.resize(count);
   s.previous.resize(count);
-  s.heap.clear();
-  for (size_t i = 0; i < count; i++) {
-    s.next[i] = i + 1 < count ? static_cast<uint32_t>(i + 1) : kEnd;
-    s.previous[i] = i > 0 ? static_cast<uint32_t>(i - 1) : kEnd;
+  for (uint32_t i = 0; i < count; i++) {
+    s.next[i] = i + 1 < count ? i + 1 : kEnd;
+    s.previous[i] = i > 0 ? i - 1 : kEnd;
   }
-  // Heap entries are rank, then position; one whose rank is no longer that of its position is out of date.
-  const auto entry = [&](uint32_t at) { return (static_cast<uint64_t>(s.ranks[at]) << 32) | at; };
-  for (uint32_t i = 0; i + 1 < count; i++) {
-    s.ranks[i] = table_.rank(s.ids[i], s.ids[i + 1]);
-    if (s.ranks[i] != MergeTable::kNoRank) s.heap.push_back(entry(i));
-  }
-  std::make_heap(s.heap.begin(), s.heap.end(), std::greater<>());
-
+  // The queue may also hold pairs that are no more: their rank is not that of their position.
+  s.pairs.clear();
   const auto rank_again = [&](uint32_t at) {
     const uint32_t right = s.next[at];
     s.ranks[at] = right == kEnd ? MergeTable::kNoRank : table_.rank(s.ids[at], s.ids[right]);
-    if (s.ranks[at] == MergeTable::kNoRank) return;
-    s.heap.push_back(entry(at));
-    std::push_heap(s.heap.begin(), s.heap.end(), std::greater<>());
+    if (s.ranks[at] != MergeTable::kNoRank) s.pairs.push(s.ranks[at], at);
   };
-  while (!s.heap.empty()) {
-    std::pop_heap(s.heap.begin(), s.heap.end(), std::greater<>());
-    const auto at = static_cast<uint32_t>(s.heap.back());
-    const auto rank = static_cast<uint32_t>(s.heap.back() >> 32);
-    s.heap.pop_back();
+  for (uint32_t i = 0; i < count; i++) rank_again(i);
+  while (const auto pair = s.pairs.pop()) {
+    const auto [rank, at] = *pair;
     if (s.ranks[at] != rank) continue;
     const uint32_t gone = s.next[at];
     s.ids[at] = merged_[rank];

@@ -70,8 +70,7 @@ Result<MergeTable> check_merges(const TokenizerData& data, std::span<const uint8
   if (data.merges.size() > kMaxMerges)
     return fail(ErrorCode::unsupported,
                 fmt::format("{} merges; at most {} are allowed", data.merges.size(), kMaxMerges));
-  MergeTable table;
-  table.reserve(data.merges.size());
+  MergeTable table(data.merges.size());
   for (size_t i = 0; i < data.merges.size(); i++) {
     const auto& [left, right, merged] = data.merges[i];
     const auto error = [&, rank = i](std::string_view what) {

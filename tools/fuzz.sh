@@ -47,7 +47,7 @@ fuzz() {
   mkdir -p "$kept"
   local dictionary=tests/fuzz/dict/$name.dict
   [ -f "$dictionary" ] && dictionary=-dict=$dictionary || dictionary=-seed=0
-  UBSAN_OPTIONS=print_stacktrace=1 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -use_value_profile=1 \
+  UBSAN_OPTIONS=print_stacktrace=1 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 "$dictionary" -artifact_prefix="$failures/$name-" "$kept" "$seeds" >"$log" 2>&1
 }
 

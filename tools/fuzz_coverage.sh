@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# tools/fuzz_coverage.sh [BUILD]: which lines of each parser its fuzzer reaches from the seeds and from what tools/fuzz.sh kept.
+# Fails when a parser is under 80 %. BUILD (default build/coverage) is configured and built here; the report of each target is in
+# BUILD/report/NAME.txt, with the lines that were not reached.
+set -u -o pipefail
+program_name=coverage
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
+source tools/packages.sh
+source tools/build.sh
+build=${1:-build/coverage} least=80
+
+# target: the parser's own files
+parsers() {
+  cat <<'TABLE'
+config            src/model/sambay_config_json.cpp
+gguf              src/formats/gguf_reader.cpp src/formats/tensor_view.cpp
+gguf_model        src/model/sambay_config.cpp src/text/gguf_tokenizer.cpp
+ids               src/tools/ids.cpp
+safetensors       src/formats/safetensors.cpp src/formats/tensor_view.cpp
+safetensors_index src/formats/safetensors_index.cpp
+tokenizer_json    src/text/tokenizer_json.cpp src/text/tokenizer_sax.cpp
+TABLE
+}
+
+fuzzers=()
+for source in tests/fuzz/fuzz_*.cpp; do
+  name=$(basename "$source" .cpp)
+  fuzzers+=("$name")
+  parsers | grep -q "^${name#fuzz_} " || { echo "$name is not in the table of tools/fuzz_coverage.sh" >&2; exit 1; }
+done
+lock_build
+configure "$build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DSAMBAY_FUZZ=ON \
+  "-DCMAKE_CXX_FLAGS=-O1 -fprofile-instr-generate -fcoverage-mapping" || exit 1
+build "$build" "${fuzzers[@]}" || exit 1
+unlock_build
+mkdir -p "$build/report"
+
+passed=0 failed=0
+printf '%-18s %7s %7s %9s\n' target lines reached share
+while read -r name files; do
+  program=$build/tests/fuzz/fuzz_$name profile=$build/report/$name
+  inputs=(tests/fuzz/corpus/"$name")
+  [ -d "build/fuzz-corpus/$name" ] && inputs+=("build/fuzz-corpus/$name")
+  rm -f "$profile".*
+  # shellcheck disable=SC2086  # $files is a list
+  if ! LLVM_PROFILE_FILE=$profile.profraw "$program" -runs=0 "${inputs[@]}" >"$profile.log" 2>&1 ||
+    ! llvm-profdata-19 merge -o "$profile.profdata" "$profile.profraw" ||
+    ! llvm-cov-19 show "$program" -instr-profile="$profile.profdata" -show-regions=false $files >"$profile.txt" ||
+    ! llvm-cov-19 export "$program" -instr-profile="$profile.profdata" -summary-only $files >"$profile.json"; then
+    printf '%-18s could not be measured: %s.log\n' "$name" "$profile"
+    failed=$((failed + 1))
+    continue
+  fi
+  read -r lines reached < <(python3 -c 'import json, sys
+lines = json.load(open(sys.argv[1]))["data"][0]["totals"]["lines"]
+print(lines["count"], lines["covered"])' "$profile.json")
+  verdict=''
+  if [ "$lines" -gt 0 ] && [ $((reached * 100)) -ge $((lines * least)) ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1)) verdict="  under $least %: $profile.txt shows the lines with 0"
+  fi
+  printf '%-18s %7s %7s %7s %%%s\n' "$name" "$lines" "$reached" "$((lines > 0 ? reached * 100 / lines : 0))" "$verdict"
+done < <(parsers)
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

@@ -60,8 +60,9 @@ class Converter {
     SAMBAY_TRY(sources_, match_tensors(checkpoint_, specs_), checkpoint_.name());
     SAMBAY_TRY_VOID(load_tokenizer());
     choose_types();
-    SAMBAY_TRY(GgufWriter writer, GgufWriter::create(options_.out_file, metadata(), expected_.tensors),
-               "converting");
+    auto created = GgufWriter::create(options_.out_file, metadata(), expected_.tensors);
+    if (!created) return tl::unexpected(std::move(created).error());
+    GgufWriter& writer = *created;
     for (size_t i = 0; i < specs_.size(); i++) SAMBAY_TRY_VOID(write_tensor(i, writer));
     SAMBAY_TRY(report_.file_bytes, verify_gguf(writer.inspection_path(), expected_, verify_callbacks()),
                fmt::format("{}: reading back what was written", options_.out_file));

@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "convert/convert.h"
 
@@ -37,8 +38,9 @@ std::string format_report(const ConvertReport& report) {
   for (int g = 0; g < kTensorGroupCount; g++)
     text += row(to_string(static_cast<TensorGroup>(g)), report.groups[static_cast<size_t>(g)], used);
   text += row("total", total, used);
-  for (const std::string& kept : report.kept_types)
-    text += fmt::format("not q8_0, since its rows are no whole number of blocks of 32: {}\n", kept);
+  if (!report.kept_types.empty())
+    text += fmt::format("not quantized, since their rows are no multiple of 32 values: {}\n",
+                        fmt::join(report.kept_types, ", "));
   text += report.tokens > 0 ? fmt::format("tokenizer: {} tokens\n", report.tokens) : "tokenizer: none\n";
   return text;
 }

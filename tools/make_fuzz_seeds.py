@@ -217,7 +217,66 @@ def gguf_seeds():
     }
 
 
+def byte_alphabet():
+    """GPT-2's 256 characters, by byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [b for b in range(256) if b not in plain]
+    return [chr(b) if b in plain else chr(256 + rest.index(b)) for b in range(256)]
+
+
+def gguf_model_seeds():
+    config = [
+        key("general.architecture", STRING, "phi4flash"), key("phi4flash.layout", STRING, "hf"),
+        *(key("phi4flash." + name, U32, value) for name, value in {
+            "vocab_size": 320, "context_length": 128, "embedding_length": 64, "block_count": 8, "feed_forward_length": 128,
+            "attention.head_count": 8, "attention.head_count_kv": 4, "attention.sliding_window": 8, "ssm.conv_kernel": 4,
+            "ssm.inner_size": 128, "ssm.state_size": 16, "ssm.time_step_rank": 4}.items()),
+        key("phi4flash.attention.layer_norm_epsilon", F32, 1e-5),
+    ]
+    tokens = [*byte_alphabet(), "ab", "abc", "<|end|>", "<think>", "[PAD260]"]
+    kinds = [1] * 258 + [3, 4, 5]
+    tokenizer = {
+        "tokenizer.ggml.model": key("tokenizer.ggml.model", STRING, "gpt2"),
+        "tokens": array("tokenizer.ggml.tokens", STRING, tokens),
+        "types": array("tokenizer.ggml.token_type", I32, kinds),
+        "merges": array("tokenizer.ggml.merges", STRING, ["a b", "ab c"]),
+        "merge_ids": array("sambay.tokenizer.merge_ids", I32, [97 - 33, 98 - 33, 256, 256, 99 - 33, 257]),
+        "pattern": key("sambay.tokenizer.pattern", STRING, "\\p{L}+|\\p{N}|[^\\s]+|\\s+"),
+        "rstrip": array("sambay.tokenizer.rstrip_ids", I32, [258]),
+        "lstrip": array("sambay.tokenizer.lstrip_ids", I32, [259]),
+        "stop": array("sambay.tokenizer.stop_ids", I32, [258]),
+        "eos": key("tokenizer.ggml.eos_token_id", U32, 258),
+        "eot": key("tokenizer.ggml.eot_token_id", U32, 258),
+        "template": key("tokenizer.chat_template", STRING, "{{ messages }}"),
+        "temp": key("general.sampling.temp", F32, 0.6), "top_k": key("general.sampling.top_k", I32, 40),
+    }
+
+    def model(without=(), **changed):
+        parts = {**tokenizer, **changed}
+        return gguf([*config, *(value for name, value in parts.items() if name not in without)])
+
+    return {
+        "model": model(),
+        "merges_by_text": model(without=["merge_ids"]),
+        "pattern_by_name": model(without=["pattern"], pre=key("tokenizer.ggml.pre", STRING, "gpt-4o")),
+        "pattern_unknown": model(without=["pattern"], pre=key("tokenizer.ggml.pre", STRING, "other")),
+        "pattern_broken": model(pattern=key("sambay.tokenizer.pattern", STRING, "(")),
+        "ignore_merges": model(ignore=key("sambay.tokenizer.ignore_merges", BOOL, 1)),
+        "add_bos": model(bos=key("tokenizer.ggml.add_bos_token", BOOL, 1)),
+        "stop_by_eot": model(without=["stop"]),
+        "stop_beyond": model(stop=array("sambay.tokenizer.stop_ids", I32, [999])),
+        "types_short": model(types=array("tokenizer.ggml.token_type", I32, kinds[:-1])),
+        "type_unknown": model(types=array("tokenizer.ggml.token_type", I32, [*kinds[:-1], 9])),
+        "merge_nowhere": model(without=["merge_ids"], merges=array("tokenizer.ggml.merges", STRING, ["a z"])),
+        "merge_ids_odd": model(merge_ids=array("sambay.tokenizer.merge_ids", I32, [1, 2])),
+        "not_bpe": model(**{"tokenizer.ggml.model": key("tokenizer.ggml.model", STRING, "llama")}),
+        "config_only": gguf(config),
+        "no_layout": gguf([config[0], *config[2:]]),
+    }
+
+
 if __name__ == "__main__":
+    write("gguf_model", gguf_model_seeds())
     write("safetensors", safetensors_seeds())
     write("safetensors_index", index_seeds())
     write("gguf", gguf_seeds())

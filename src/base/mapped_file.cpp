@@ -27,7 +27,8 @@ struct Slot {
 };
 static_assert(std::atomic<uintptr_t>::is_always_lock_free);
 
-std::array<Slot, 128> g_slots;
+// More than the shards that one model may have (formats/safetensors.h: 1,000).
+std::array<Slot, 1100> g_slots;
 std::mutex g_slots_mutex;  // between writers; the handler does not take it
 
 int register_mapping(std::span<const std::byte> bytes, std::string_view path) {
@@ -71,7 +72,9 @@ void on_bus_error(int signal_number, siginfo_t* info, void*) {
 }
 
 Error open_error(const std::string& path, int error) {
-  const bool missing = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == ELOOP;
+  // A file that may not be read is as good as missing: the input is at fault, not the disk.
+  const bool missing = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == ELOOP ||
+                       error == EACCES || error == EPERM;
   return {missing ? ErrorCode::not_found : ErrorCode::io,
           fmt::format("{}: cannot be opened: {}", path, std::strerror(error))};
 }
@@ -92,7 +95,8 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     ::close(fd);
     if (S_ISDIR(info.st_mode))
       return fail(ErrorCode::not_found, fmt::format("{}: is a folder where a file is needed", path));
-    return fail(ErrorCode::io, fmt::format("{}: is not a regular file, so it cannot be mapped", path));
+    return fail(ErrorCode::unsupported,
+                fmt::format("{}: is not a regular file, so it cannot be mapped", path));
   }
   MappedFile file;
   file.path_ = path;

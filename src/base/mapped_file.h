@@ -17,7 +17,8 @@ namespace sambay {
 /// end. install_mapping_fault_handler() turns that into one line on stderr and exit status 3.
 class MappedFile {
  public:
-  /// Errors: not_found (missing, a directory), io (anything else); the message starts with the path.
+  /// Errors: not_found (missing, a directory, not permitted), unsupported (no regular file), io (anything
+  /// else); the message starts with the path.
   static Result<MappedFile> open(const std::string& path);
   MappedFile() = default;
   MappedFile(MappedFile&& o) noexcept

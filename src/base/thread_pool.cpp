@@ -74,6 +74,14 @@ struct ThreadPool::Shared {
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
 
+  // Here, not in ~ThreadPool: when the system refuses a thread, those that were made already must end too.
+  ~Shared() {
+    stop.store(true, std::memory_order_relaxed);
+    generation.fetch_add(1, std::memory_order_release);
+    generation.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void work(int index) {
     for (uint32_t seen = 0;;) {
       uint32_t now = generation.load(std::memory_order_acquire);
@@ -106,12 +114,7 @@ ThreadPool::ThreadPool(int thread_count, bool pin)
   if (pinned) pin_this_thread(cores[0]);
 }
 
-ThreadPool::~ThreadPool() {
-  shared_->stop.store(true, std::memory_order_relaxed);
-  shared_->generation.fetch_add(1, std::memory_order_release);
-  shared_->generation.notify_all();
-  for (std::thread& worker : shared_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::run_erased(void (*fn)(void*, int), void* context) {
   if (thread_count_ == 1) return fn(context, 0);

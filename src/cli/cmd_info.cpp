@@ -13,12 +13,13 @@ namespace sambay {
 void add_info(CLI::App& app, Action& action) {
   auto options = std::make_shared<InfoOptions>();
   auto json = std::make_shared<bool>(false);
-  auto tensors = std::make_shared<bool>(false);
+  auto tensors = std::make_shared<bool>(true);
   CLI::App* cmd = app.add_subcommand("info", "Show what a model is made of, and check it");
   cmd->add_option("model,-m,--model", options->model,
                   "Model: folder, .safetensors or GGUF (default: the embedded one)");
   cmd->add_flag("--json", *json, "Everything, as one JSON object");
-  cmd->add_flag("--tensors", *tensors, "Also every tensor: name, type, shape, bytes");
+  cmd->add_flag("--tensors,!--no-tensors", *tensors,
+                "Every tensor: name, type, shape, bytes (default), or only sums");
   cmd->add_flag("--check", options->check,
                 "Read every weight; NaN, infinity, or a tokenizer that does not fit ends with status 3");
   cmd->callback([&action, options, json, tensors] {

@@ -29,6 +29,7 @@ Result<std::string> read_standard_input() {
     text.append(buffer, n);
     if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
   }
+  if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
   if (std::ferror(stdin)) return fail(ErrorCode::io, "reading standard input failed");
   return text;
 }
@@ -53,6 +54,7 @@ Result<void> for_each_line(const std::function<Result<void>(std::string_view, si
     line.clear();
     if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
   }
+  if (interrupted()) return fail(ErrorCode::cancelled, "interrupted");
   if (std::ferror(stdin)) return fail(ErrorCode::io, "reading standard input failed");
   return {};
 }

@@ -12,6 +12,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/mapped_file.h"
@@ -117,10 +118,7 @@ int run(int argc, char** argv) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     return report(std::string(e.what()) + " (see --help)", exit_code(ErrorCode::invalid_argument));
   }
-  if (!action) {
-    std::fputs(app.help().c_str(), stderr);
-    return exit_code(ErrorCode::invalid_argument);
-  }
+  if (!action) return report("no command; see sambay --help", exit_code(ErrorCode::invalid_argument));
   const Result<int> status = action();
   if (!status) return report(status.error().message, exit_code(status.error().code));
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
@@ -141,6 +139,10 @@ int main(int argc, char** argv) {
     return sambay::run(argc, argv);
   } catch (const std::bad_alloc&) {
     return sambay::report("out of memory", sambay::exit_code(sambay::ErrorCode::out_of_memory));
+  } catch (const std::system_error& e) {  // no more threads
+    const bool refused = e.code() == std::errc::resource_unavailable_try_again;
+    return sambay::report(e.what(), sambay::exit_code(refused ? sambay::ErrorCode::out_of_memory
+                                                              : sambay::ErrorCode::internal));
   } catch (const std::exception& e) {
     return sambay::report(e.what(), sambay::exit_code(sambay::ErrorCode::internal));
   }

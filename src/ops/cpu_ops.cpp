@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/check.h"
@@ -296,8 +297,13 @@ Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} threads: must be 1 to {}, or 0 for one per core",
                                                          options.threads, kMaxThreads));
   SAMBAY_TRY(const CpuKernels* kernels, select_kernels(options.isa), "choosing kernels");
-  return std::make_unique<CpuOps>(*kernels, options.threads ? options.threads : physical_core_count(),
-                                  options.pin);
+  const int threads = options.threads ? options.threads : physical_core_count();
+  try {
+    return std::make_unique<CpuOps>(*kernels, threads, options.pin);
+  } catch (const std::system_error& e) {
+    return fail(ErrorCode::out_of_memory,
+                fmt::format("{} threads: the system refuses them ({})", threads, e.what()));
+  }
 }
 
 }  // namespace sambay

@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
-
-#include "base/mapped_file.h"
 
 namespace sambay {
 namespace {
@@ -39,7 +41,12 @@ class IdArrayHandler : public nlohmann::json_sax<nlohmann::json> {
   }
   bool null() override { return refuse("null"); }
   bool boolean(bool) override { return refuse("a boolean"); }
-  bool number_float(number_float_t, const string_t& text) override { return refuse(text); }
+  bool number_float(number_float_t, const string_t& text) override {
+    // Integers beyond 64 bits arrive here too.
+    if (text.find_first_not_of("-0123456789") == std::string::npos)
+      return take(text[0] == '-' ? -1 : INT64_MAX);
+    return refuse(text);
+  }
   bool string(string_t&) override { return refuse("a string"); }
   bool binary(binary_t&) override { return refuse("binary data"); }
   bool start_object(size_t) override { return refuse("an object"); }
@@ -111,11 +118,21 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text, int vocab, std::st
 }
 
 Result<std::vector<TokenId>> read_ids(const std::string& path, int vocab) {
-  SAMBAY_TRY(const MappedFile file, MappedFile::open(path), "reading ids");
-  if (file.bytes().size() > kMaxBytes)
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: {} bytes; files of ids may have {}", path, file.bytes().size(), kMaxBytes));
-  return parse_ids({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, vocab, path);
+  // Read, not mapped: it may be a pipe.
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) return fail(ErrorCode::not_found, fmt::format("{}: {}", path, std::strerror(errno)));
+  std::string text;
+  char buffer[65536];
+  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, file.get())) > 0;) {
+    text.append(buffer, n);
+    if (text.size() > kMaxBytes)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{}: files of ids may have {} bytes", path, kMaxBytes));
+  }
+  if (std::ferror(file.get()))
+    return fail(errno == EISDIR ? ErrorCode::not_found : ErrorCode::io,
+                fmt::format("{}: {}", path, std::strerror(errno)));
+  return parse_ids(text, vocab, path);
 }
 
 }  // namespace sambay

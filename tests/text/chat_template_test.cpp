@@ -47,7 +47,7 @@ TEST(ChatTemplate, RefusesTemplatesThatRenderDifferently) {
   std::string text(kPlain);
   EXPECT_TRUE(refused(text + "x"));
   EXPECT_TRUE(refused("\n" + text));
-  EXPECT_FALSE(refused(text + "\n"));  // rendering drops the one at the end
+  EXPECT_FALSE(refused(text + "\n"));    // rendering drops the one at the end
   EXPECT_FALSE(refused(text + "\n\n"));  // and the one behind a block
   EXPECT_TRUE(refused(text + "\n\n\n"));
   text.replace(text.find("'|>'"), 4, "'|>\\n'");

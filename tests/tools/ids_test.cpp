@@ -35,6 +35,7 @@ TEST(ParseIds, RefusesIdsOutsideOfTheVocabulary) {
   expect_error("[-1]", ErrorCode::invalid_argument, "id -1");
   expect_error("99999999999999999999999", ErrorCode::invalid_argument, "line 1");
   expect_error("[18446744073709551615]", ErrorCode::invalid_argument, "element 0");
+  expect_error("[99999999999999999999999]", ErrorCode::invalid_argument, "element 0");
 }
 
 TEST(ParseIds, RefusesWhatIsNeitherForm) {

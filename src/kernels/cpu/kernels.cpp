@@ -33,7 +33,7 @@ Result<const CpuKernels*> select_kernels(std::string_view forced_name) {
   for (const CpuKernels* kernels : compiled_kernels()) {
     if (forced_name.empty() ? kernels->supported() : forced_name == kernels->name) {
       if (!kernels->supported())
-        return fail(ErrorCode::unsupported,
+        return fail(ErrorCode::invalid_argument,
                     fmt::format("instruction set {}: this CPU does not have it", forced_name));
       return kernels;
     }

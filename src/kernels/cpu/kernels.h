@@ -13,7 +13,7 @@ namespace sambay {
 std::span<const CpuKernels* const> compiled_kernels();
 
 /// "" takes SAMBAY_ISA from the environment, and without it the best that this CPU supports. Errors:
-/// invalid_argument for an unknown name (lists the known ones), unsupported when this CPU lacks it.
+/// invalid_argument for an unknown name (lists the known ones), or one that this CPU lacks.
 Result<const CpuKernels*> select_kernels(std::string_view forced_name = {});
 
 }  // namespace sambay

@@ -38,7 +38,8 @@ constexpr const char* kExamples = R"(Examples:
   sambay run -- "-5 + 3 = ?"                    after --, everything is the question
 
 On a terminal the thinking is dimmed and timings follow on standard error; elsewhere there is the answer
-alone. Ctrl-C ends the answer with status 130.)";
+alone. Ctrl-C ends the answer with status 130, after the step that is running (with a large model a chunk of
+the prompt takes seconds: --chunk makes it shorter, a second Ctrl-C leaves at once).)";
 constexpr size_t kMaxPromptBytes = size_t{64} << 20;
 
 struct RunOptions {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
 #include "base/utf8.h"
@@ -178,6 +179,24 @@ std::optional<TokenId> Tokenizer::added_token(std::string_view content) const {
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
+namespace {
+
+/// The vocabulary that the model states, so that a tokenizer of another model is refused here too; 0 when
+/// that cannot be read, which is for whoever loads the model to report.
+int stated_vocab(const Checkpoint& checkpoint) {
+  int64_t vocab = 0;
+  if (checkpoint.kind() == CheckpointKind::gguf) {
+    vocab = checkpoint.gguf().integer("phi4flash.vocab_size").value_or(0);
+  } else {
+    const auto config = nlohmann::json::parse(checkpoint.text().config, nullptr, false);
+    if (config.is_object() && config.contains("vocab_size") && config["vocab_size"].is_number_integer())
+      vocab = config["vocab_size"].get<int64_t>();
+  }
+  return vocab > 0 && vocab <= kMaxTokenIds ? static_cast<int>(vocab) : 0;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string& path) {
   // A tokenizer.json is told by its name or by how it begins; anything else is a model.
   if (!path.empty()) {
@@ -196,7 +215,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string& path) {
   if (!checkpoint) return tl::unexpected(std::move(checkpoint).error());
   auto data = load_tokenizer_data(*checkpoint);
   if (!data) return tl::unexpected(std::move(data).error());
-  return build_tokenizer(*std::move(data), checkpoint->name());
+  return build_tokenizer(*std::move(data), checkpoint->name(), stated_vocab(*checkpoint));
 }
 
 }  // namespace sambay

@@ -47,7 +47,7 @@ GgufValue& value_of(Entries& entries, std::string_view key) {
   return found->value;
 }
 
-void erase(Entries& entries, std::string_view key) {
+void erase_key(Entries& entries, std::string_view key) {
   std::erase_if(entries, [&](const GgufEntry& e) { return e.key == key; });
 }
 
@@ -136,7 +136,7 @@ TEST(GgufTokenizer, ReadsMergesAsTextAndThePatternByName) {
 
 TEST(GgufTokenizer, UnknownPatternNameIsRefused) {
   Entries entries = tokenizer_to_gguf(tiny(), 0);
-  erase(entries, "sambay.tokenizer.pattern");
+  erase_key(entries, "sambay.tokenizer.pattern");
   const auto back = read(entries);
   ASSERT_FALSE(back);
   EXPECT_EQ(back.error().code, ErrorCode::unsupported);
@@ -164,9 +164,9 @@ const Refusal kRefusals[] = {
      ErrorCode::unsupported, "tokenizer.ggml.model: \"llama\""},
     {"AddBos", [](Entries& e) { value_of(e, "tokenizer.ggml.add_bos_token") = true; }, ErrorCode::unsupported,
      "add_bos_token is true"},
-    {"NoTokens", [](Entries& e) { erase(e, "tokenizer.ggml.tokens"); }, ErrorCode::not_found,
+    {"NoTokens", [](Entries& e) { erase_key(e, "tokenizer.ggml.tokens"); }, ErrorCode::not_found,
      "tokenizer.ggml.tokens"},
-    {"NoTypes", [](Entries& e) { erase(e, "tokenizer.ggml.token_type"); }, ErrorCode::not_found,
+    {"NoTypes", [](Entries& e) { erase_key(e, "tokenizer.ggml.token_type"); }, ErrorCode::not_found,
      "tokenizer.ggml.token_type"},
     {"TooFewTypes", [](Entries& e) { std::get<Ints>(value_of(e, "tokenizer.ggml.token_type")).pop_back(); },
      ErrorCode::corrupt, "267 types for 268 tokens"},
@@ -182,19 +182,19 @@ const Refusal kRefusals[] = {
      ErrorCode::corrupt, "merge_ids[4]: 268 is no token id"},
     {"MergeTextBroken",
      [](Entries& e) {
-       erase(e, "sambay.tokenizer.merge_ids");
+       erase_key(e, "sambay.tokenizer.merge_ids");
        std::get<Strings>(value_of(e, "tokenizer.ggml.merges"))[1] = "he";
      },
      ErrorCode::corrupt, "tokenizer.ggml.merges[1]: \"he\""},
     {"MergeTextOfMissingToken",
      [](Entries& e) {
-       erase(e, "sambay.tokenizer.merge_ids");
+       erase_key(e, "sambay.tokenizer.merge_ids");
        std::get<Strings>(value_of(e, "tokenizer.ggml.merges"))[1] = "q a";
      },
      ErrorCode::corrupt, "tokenizer.ggml.merges[1]: \"q a\""},
     {"TokenTwice",
      [](Entries& e) {
-       erase(e, "sambay.tokenizer.merge_ids");
+       erase_key(e, "sambay.tokenizer.merge_ids");
        std::get<Strings>(value_of(e, "tokenizer.ggml.tokens"))[256] = "he";
      },
      ErrorCode::corrupt, "tokenizer.ggml.tokens[257]: \"he\" appears twice"},
@@ -222,7 +222,7 @@ TEST_P(GgufTokenizerRefuses, AndNamesTheKey) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GgufTokenizerRefuses, ::testing::ValuesIn(kRefusals),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& refusal) { return std::string(refusal.param.name); });
 
 }  // namespace
 }  // namespace sambay

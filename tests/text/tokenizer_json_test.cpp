@@ -187,7 +187,7 @@ TEST_P(TokenizerJsonRefuses, WithOneLineThatSaysWhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TokenizerJsonRefuses, ::testing::ValuesIn(kRefusals),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& refusal) { return std::string(refusal.param.name); });
 
 void expect_error(const std::string& text, const char* message) {
   const auto data = parse_tokenizer_json(text, "t.json");

@@ -23,10 +23,10 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> open(const std::string& path);
   ~Tokenizer();
 
-  /// Any bytes, up to 1 GiB. Added tokens written in the text are plain text unless `parse_special`; then white
-  /// space beside a token with lstrip or rstrip belongs to it. Bytes that are not UTF-8 become one byte token
-  /// each, and words do not reach across them. Time is linear in the length, n log n within one word. Errors:
-  /// invalid_argument when the text is too long, the pattern gives up (too much backtracking), or the
+  /// Any bytes, up to 1 GiB. Added tokens written in the text are plain text unless `parse_special`; then
+  /// white space beside a token with lstrip or rstrip belongs to it. Bytes that are not UTF-8 become one byte
+  /// token each, and words do not reach across them. Time is linear in the length, n log n within one word.
+  /// Errors: invalid_argument when the text is too long, the pattern gives up (too much backtracking), or the
   /// vocabulary lacks a byte, naming the offset.
   Result<std::vector<TokenId>> encode(std::string_view text, bool parse_special = false) const;
 
@@ -52,9 +52,9 @@ class Tokenizer {
 };
 
 /// Turns tokens into text as they come, holding back bytes that may still become a character. Bytes that
-/// cannot become UTF-8 any more turn into U+FFFD, one per maximal subpart (Unicode 15, section 3.9). The text of
-/// a stream does not depend on how it is cut into tokens; hidden tokens leave no trace, not even between the
-/// bytes of a character. One thread at a time; the tokenizer must outlive it.
+/// cannot become UTF-8 any more turn into U+FFFD, one per maximal subpart (Unicode 15, section 3.9). The text
+/// of a stream does not depend on how it is cut into tokens; hidden tokens leave no trace, not even between
+/// the bytes of a character. One thread at a time; the tokenizer must outlive it.
 class Detokenizer {
  public:
   /// hide_special: control tokens give no text.
@@ -79,11 +79,10 @@ struct ChatMessage {
 /// Renders a conversation as the model was trained to see it.
 class ChatTemplate {
  public:
-  /// Recognizes the template text of the model's file by family: "phi" (<|role|>content<|end|> for each message)
-  /// or "phi-reasoning" (the same behind a system message of its own, as Phi-4-mini-reasoning has it).
-  /// `forced_family` skips recognition.
-  /// Errors: unsupported, with the template's fingerprint, when no family matches; not_found when the model
-  /// has no template; invalid_argument for an unknown forced family.
+  /// Recognizes the template text of the model's file by family: "phi" (<|role|>content<|end|> for each
+  /// message) or "phi-reasoning" (the same behind a system message of its own, as Phi-4-mini-reasoning has
+  /// it). `forced_family` skips recognition. Errors: unsupported, with the template's fingerprint, when no
+  /// family matches; not_found when the model has no template; invalid_argument for an unknown forced family.
   static Result<ChatTemplate> recognize(std::optional<std::string_view> template_text,
                                         std::string_view forced_family = {});
 

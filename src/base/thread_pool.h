@@ -14,7 +14,8 @@ class ThreadPool {
  public:
   /// thread_count >= 1. The calling thread becomes thread 0 of every run(). pin: give each thread (the caller
   /// too, when there is more than one) a core of its own, if the process may use as many.
-  /// Throws std::system_error when the system refuses a thread; make_cpu_ops and main turn that into out_of_memory.
+  /// Throws std::system_error when the system refuses a thread; make_cpu_ops and main turn that into
+  /// out_of_memory.
   explicit ThreadPool(int thread_count, bool pin = true);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

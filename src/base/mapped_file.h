@@ -39,7 +39,7 @@ class MappedFile {
 };
 
 /// For programs, not for the library: reports a fault inside a mapping as "sambay: error: PATH: became
-/// shorter while in use; ..." and leaves with _exit(3). Faults elsewhere, and in more than 128 mappings at
+/// shorter while in use; ..." and leaves with _exit(3). Faults elsewhere, and in more than 1,100 mappings at
 /// once, go to the default action.
 void install_mapping_fault_handler();
 

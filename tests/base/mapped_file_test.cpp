@@ -84,7 +84,7 @@ TEST(MappedFile, ManyMoreFilesThanTheFaultTableCanBeOpenAtOnce) {
   const TempFolder folder;
   const std::string path = written(folder, "a", "x");
   std::vector<MappedFile> files;
-  for (int i = 0; i < 300; i++) files.push_back(*MappedFile::open(path));
+  for (int i = 0; i < 1300; i++) files.push_back(*MappedFile::open(path));
   for (const MappedFile& file : files) EXPECT_EQ(text_of(file), "x");
 }
 

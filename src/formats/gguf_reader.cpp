@@ -182,9 +182,7 @@ Result<std::vector<TensorView>> place_tensors(std::vector<TensorLine> lines, std
                               line->offset < expected ? "but" : "behind a hole, since", expected));
     expected = align_up(expected + static_cast<uint64_t>(line->bytes), alignment);
   }
-  // A file without tensors may still be padded to the alignment.
-  const bool is_padding = in_order.empty() && data.size() < static_cast<uint64_t>(alignment);
-  if (data.size() > expected && !is_padding)
+  if (data.size() > expected)
     return fail(ErrorCode::corrupt,
                 fmt::format("{} bytes behind the last tensor that belong to none", data.size() - expected));
   std::vector<TensorView> views;
@@ -252,7 +250,8 @@ class GgufReader::Parser {
     for (uint64_t i = 0; in_.ok() && i < tensor_count; i++) lines.push_back(read_tensor_line(in_));
     if (!in_.ok()) return in_.failure();
     SAMBAY_TRY_VOID(read_alignment());
-    const uint64_t data_start = lines.empty() ? in_.at() : align_up(in_.at(), alignment_);
+    // A file without tensors ends anywhere up to here.
+    const uint64_t data_start = align_up(in_.at(), alignment_);
     auto tensors = place_tensors(std::move(lines), file_, data_start, alignment_);
     if (!tensors) return tl::unexpected(std::move(tensors).error());
     to_.tensors_ = *std::move(tensors);

@@ -129,6 +129,41 @@ TEST_F(EngineTest, StopStringsEndTheAnswerAcrossTokenBorders) {
   }
 }
 
+TEST_F(EngineTest, TextHeldBackForAStopStringComesAtTheEnd) {
+  const auto engine = open();
+  Request request = ask(*engine, "What is 347 + 589?");
+  request.max_tokens = 6;
+  const std::string whole = answer(*engine, request).text;
+  ASSERT_FALSE(whole.empty());
+  request.stop = {whole.substr(whole.size() - 2) + " and never this"};
+  EXPECT_EQ(answer(*engine, request).text, whole);
+}
+
+TEST_F(EngineTest, ACharacterThatStaysIncompleteBecomesAReplacement) {
+  const auto engine = open();
+  const std::vector<TokenId> half = *engine->tokenizer()->encode("\xe2");
+  ASSERT_EQ(half.size(), 1u);
+  Request request = ask(*engine, "Hello");
+  request.sampling.logit_bias = {{half[0], 1000.0f}};
+  request.max_tokens = 2;
+  EXPECT_EQ(answer(*engine, request).text, "\uFFFD\uFFFD");
+  request.stop = {"\uFFFD\uFFFD"};
+  const Outcome stopped = answer(*engine, request);
+  EXPECT_EQ(stopped.text, "");
+  EXPECT_EQ(stopped.finish, FinishReason::stop);
+}
+
+TEST_F(EngineTest, PenaltiesLookAtWhatWasGenerated) {
+  const auto engine = open();
+  Request request = ask(*engine, "What is 347 + 589?");
+  request.sampling.frequency_penalty = 2;
+  request.max_tokens = 100;
+  request.ignore_eos = true;
+  const std::vector<TokenId> penalized = answer(*engine, request).tokens;
+  request.sampling.frequency_penalty = 0;
+  EXPECT_NE(penalized, answer(*engine, request).tokens);
+}
+
 TEST_F(EngineTest, LengthEndsAtMaxTokensAndAtTheContext) {
   EngineOptions options;
   options.max_context = 40;

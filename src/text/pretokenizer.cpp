@@ -21,7 +21,7 @@ constexpr size_t kMaxJitStackBytes = 64 * 1024 * 1024;
 constexpr size_t kFirstWindow = 128;
 constexpr size_t kStepsPerByte = 16;
 constexpr size_t kGrowth = 4;
-constexpr int64_t kBudget = 64'000'000;
+constexpr int64_t kBudget = 16'000'000;
 constexpr int64_t kBudgetPerByte = 64;
 
 std::string pcre2_message(int code) {

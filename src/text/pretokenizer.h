@@ -43,7 +43,7 @@ class WordSplitter {
 
   /// The end of the word that begins at `start` < text.size(); `text` is valid UTF-8. What the pattern does
   /// not match up to its next match is one word. Errors: invalid_argument when the pattern takes more effort
-  /// than is allowed: about 64 steps per byte of the text and 64 million more, seconds at most.
+  /// than is allowed: about 64 steps per byte of the text and 16 million more, seconds at most.
   Result<size_t> word_end(std::string_view text, size_t start);
 
  private:

@@ -37,6 +37,9 @@ class Tokenizer {
 
   /// Tokens in the file, padding not counted: one more than the highest id.
   int size() const;
+  /// Rows of the model's vocabulary, padding counted: ids from 0 to below this may occur. size() for a bare
+  /// tokenizer.json.
+  int vocab() const;
   /// Control tokens (added, "special": true): never part of an answer's text.
   bool is_special(TokenId id) const;
   /// The id of an added token such as "<|end|>".

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
 #include "cli/command.h"
 #include "sambay/text.h"
 
@@ -81,11 +82,17 @@ Result<int> tokenize(const TokenizeOptions& o) {
   return 0;
 }
 
-Result<TokenId> check_id(int64_t value, const Tokenizer& tokenizer, size_t line) {
-  if (value >= 0 && value < tokenizer.size()) return static_cast<TokenId>(value);
+/// A decimal number that is a row of the vocabulary.
+Result<TokenId> parse_id(std::string_view text, const Tokenizer& tokenizer, size_t line) {
+  int64_t value = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status == std::errc::invalid_argument || stop != text.data() + text.size())
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("standard input, line {}: '{}' is not a token id", line, printable(text, 40)));
+  if (status == std::errc() && value >= 0 && value < tokenizer.vocab()) return static_cast<TokenId>(value);
   return fail(ErrorCode::invalid_argument,
               fmt::format("standard input, line {}: id {} is outside of the vocabulary (0 to {})", line,
-                          value, tokenizer.size() - 1));
+                          printable(text, 40), tokenizer.vocab() - 1));
 }
 
 /// Numbers apart by white space or commas.
@@ -97,16 +104,25 @@ Result<void> parse_numbers(std::string_view line, size_t number, const Tokenizer
     if (start == std::string_view::npos) return {};
     line.remove_prefix(start);
     const std::string_view word = line.substr(0, line.find_first_of(kApart));
-    int64_t value = 0;
-    const auto [stop, status] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (status == std::errc::invalid_argument || stop != word.data() + word.size())
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("standard input, line {}: '{}' is not a token id", number, word.substr(0, 40)));
-    if (status == std::errc::result_out_of_range) value = -1;
-    SAMBAY_TRY(const TokenId id, check_id(value, tokenizer, number), "detokenize");
+    SAMBAY_TRY(const TokenId id, parse_id(word, tokenizer, number), "detokenize");
     ids.push_back(id);
     line.remove_prefix(word.size());
   }
+}
+
+/// A JSON array of ids.
+Result<std::vector<TokenId>> parse_array(std::string_view line, size_t number, const Tokenizer& tokenizer) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_array())
+    return fail(ErrorCode::corrupt,
+                fmt::format("standard input, line {}: expected a JSON array of ids", number));
+  std::vector<TokenId> ids;
+  ids.reserve(json.size());
+  for (const auto& value : json) {
+    SAMBAY_TRY(const TokenId id, parse_id(value.dump(), tokenizer, number), "detokenize");
+    ids.push_back(id);
+  }
+  return ids;
 }
 
 std::string to_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
@@ -122,22 +138,9 @@ Result<int> detokenize(const TokenizeOptions& o) {
   std::vector<TokenId> ids;
   SAMBAY_TRY_VOID(for_each_line([&](std::string_view line, size_t number) -> Result<void> {
     if (!o.jsonl) return parse_numbers(line, number, *tokenizer, ids);
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_array())
-      return fail(ErrorCode::corrupt,
-                  fmt::format("standard input, line {}: expected a JSON array of ids", number));
-    ids.clear();
-    for (const auto& value : json) {
-      if (!value.is_number_integer())
-        return fail(ErrorCode::corrupt,
-                    fmt::format("standard input, line {}: the array holds something that is no id", number));
-      const bool huge =
-          value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
-      SAMBAY_TRY(const TokenId id, check_id(huge ? INT64_MAX : value.get<int64_t>(), *tokenizer, number),
-                 "detokenize");
-      ids.push_back(id);
-    }
-    return write(nlohmann::json(to_text(*tokenizer, ids)).dump() + "\n");
+    auto array = parse_array(line, number, *tokenizer);
+    if (!array) return tl::unexpected(std::move(array).error());
+    return write(nlohmann::json(to_text(*tokenizer, *array)).dump() + "\n");
   }));
   if (!o.jsonl) SAMBAY_TRY_VOID(write(to_text(*tokenizer, ids)));
   return 0;

@@ -137,6 +137,7 @@ Result<std::unique_ptr<Tokenizer>> build_tokenizer(TokenizerData data, std::stri
   Bpe bpe(std::move(table), data.merges, *byte_ids);
   auto impl = std::make_unique<Tokenizer::Impl>(std::move(data), std::move(flags), std::move(bpe),
                                                 std::move(pretokenizer));
+  impl->vocab = std::max(vocab, static_cast<int>(impl->tokens.size()));
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl)));
 }
 

@@ -167,6 +167,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids) const {
 }
 
 int Tokenizer::size() const { return static_cast<int>(impl_->tokens.size()); }
+int Tokenizer::vocab() const { return impl_->vocab; }
 bool Tokenizer::is_special(TokenId id) const { return impl_->has_flag(id, Impl::kSpecial); }
 bool Tokenizer::strips_right(TokenId id) const { return impl_->has_flag(id, Impl::kStripsRight); }
 

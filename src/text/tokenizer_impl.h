@@ -25,6 +25,7 @@ class Tokenizer::Impl {
   }
 
   std::vector<std::string> tokens;  // by id, as bytes
+  int vocab = 0;                    // rows, padding counted
   std::vector<AddedToken> added;
   std::vector<uint8_t> flags;  // by id
   AddedTokenTrie trie;         // over `added`

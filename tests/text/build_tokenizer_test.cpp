@@ -28,6 +28,13 @@ TEST(BuildTokenizer, RefusesATokenBeyondTheModelsVocabulary) {
   EXPECT_TRUE(build_tokenizer(padded, "t", 268));
 }
 
+TEST(BuildTokenizer, TellsTokensFromRowsOfTheModel) {
+  const auto padded = build_tokenizer(tiny(), "t", 300);
+  EXPECT_EQ((*padded)->size(), 268);
+  EXPECT_EQ((*padded)->vocab(), 300);
+  EXPECT_EQ((*build_tokenizer(tiny(), "t"))->vocab(), 268);
+}
+
 TEST(BuildTokenizer, RefusesAnEmptyVocabulary) { expect_error({}, ErrorCode::corrupt, "has no tokens"); }
 
 TEST(BuildTokenizer, RefusesMergesThatContradictTheVocabulary) {

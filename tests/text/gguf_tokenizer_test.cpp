@@ -156,6 +156,8 @@ struct Refusal {
   const char* message;
 };
 
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
+
 using Strings = std::vector<std::string>;
 using Ints = std::vector<int32_t>;
 

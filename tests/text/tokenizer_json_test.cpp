@@ -77,6 +77,8 @@ struct Refusal {
   const char* message;
 };
 
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
+
 json& split_of(json& file) { return file["pre_tokenizer"]["pretokenizers"][0]; }
 
 const Refusal kRefusals[] = {
@@ -166,11 +168,11 @@ const Refusal kRefusals[] = {
      "model.merges[4]: \"t h e\" is not two tokens"},
     {"MergeIsNumber", [](json& f) { f["model"]["merges"].push_back(3); }, ErrorCode::corrupt,
      "model.merges[4]: a number"},
-    {"MergePairOfOne", [](json& f) { f["model"]["merges"].push_back({"t"}); }, ErrorCode::corrupt,
-     "model.merges[4]: 1 strings in a pair"},
-    {"MergePairOfThree", [](json& f) { f["model"]["merges"].push_back({"t", "h", "e"}); }, ErrorCode::corrupt,
-     "model.merges[4]: 3 strings in a pair"},
-    {"MergePairNested", [](json& f) { f["model"]["merges"].push_back({json::array({"t"})}); },
+    {"MergePairOfOne", [](json& f) { f["model"]["merges"].push_back(json::array({"t"})); },
+     ErrorCode::corrupt, "model.merges[4]: 1 strings in a pair"},
+    {"MergePairOfThree", [](json& f) { f["model"]["merges"].push_back(json::array({"t", "h", "e"})); },
+     ErrorCode::corrupt, "model.merges[4]: 3 strings in a pair"},
+    {"MergePairNested", [](json& f) { f["model"]["merges"].push_back(json::array({json::array({"t"})})); },
      ErrorCode::corrupt, "model.merges[4]: an array"},
 };
 

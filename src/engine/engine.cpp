@@ -97,10 +97,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     return tl::unexpected(std::move(std::move(data).error()).during("loading tokenizer"));
   }
   impl->default_sampling = sampling_of(load_generation_defaults(*checkpoint));
-  SAMBAY_TRY(
-      impl->loop,
-      EngineLoop::start(options, std::move(checkpoint), context, impl->tokenizer.get(), std::move(stop_ids)),
-      "starting engine");
+  SAMBAY_TRY(impl->loop, EngineLoop::start(options, std::move(checkpoint), context, std::move(stop_ids)),
+             "starting engine");
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

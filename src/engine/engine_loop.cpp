@@ -28,20 +28,18 @@ double milliseconds(Sequence::Clock::duration d) {
 }  // namespace
 
 EngineLoop::EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, int max_context,
-                       const Tokenizer* tokenizer, std::vector<TokenId> stop_ids)
+                       std::vector<TokenId> stop_ids)
     : options_(options),
       max_context_(max_context),
       checkpoint_(std::move(checkpoint)),
-      tokenizer_(tokenizer),
       stop_ids_(std::move(stop_ids)),
       scheduler_(options.chunk) {}
 
 Result<std::unique_ptr<EngineLoop>> EngineLoop::start(const EngineOptions& options,
                                                       std::unique_ptr<Checkpoint> checkpoint, int max_context,
-                                                      const Tokenizer* tokenizer,
                                                       std::vector<TokenId> stop_ids) {
   std::unique_ptr<EngineLoop> loop(
-      new EngineLoop(options, std::move(checkpoint), max_context, tokenizer, std::move(stop_ids)));
+      new EngineLoop(options, std::move(checkpoint), max_context, std::move(stop_ids)));
   std::promise<Result<void>> loaded;
   std::future<Result<void>> status = loaded.get_future();
   try {

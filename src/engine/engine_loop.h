@@ -24,11 +24,11 @@ namespace sambay {
 /// own.
 class EngineLoop {
  public:
-  /// Loads the model on the new thread (the thread pool pins the thread that makes it). `tokenizer` may be
-  /// null and must outlive the loop.
+  /// Loads the model on the new thread (the thread pool pins the thread that makes it). Sequences bring their
+  /// own view of the tokenizer, which must outlive the loop.
   static Result<std::unique_ptr<EngineLoop>> start(const EngineOptions& options,
                                                    std::unique_ptr<Checkpoint> checkpoint, int max_context,
-                                                   const Tokenizer* tokenizer, std::vector<TokenId> stop_ids);
+                                                   std::vector<TokenId> stop_ids);
   ~EngineLoop();
 
   /// Any thread. Errors: out_of_memory (queue full), internal (the loop has died).
@@ -38,7 +38,7 @@ class EngineLoop {
 
  private:
   EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, int max_context,
-             const Tokenizer* tokenizer, std::vector<TokenId> stop_ids);
+             std::vector<TokenId> stop_ids);
   Result<void> load_caught();
   Result<void> load();
   void run();
@@ -58,7 +58,6 @@ class EngineLoop {
   const EngineOptions options_;
   const int max_context_;
   std::unique_ptr<Checkpoint> checkpoint_;
-  const Tokenizer* tokenizer_;
   const std::vector<TokenId> stop_ids_;
   EngineInfo info_;
 

@@ -44,7 +44,8 @@ Logits random_logits(Rng& rng, int vocab, float spread) {
 std::vector<TokenId> oracle_set(const Logits& logits, const SamplingOptions& o) {
   std::vector<TokenId> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
-  std::stable_sort(ids.begin(), ids.end(), [&](TokenId a, TokenId b) { return logits[a] > logits[b]; });
+  std::sort(ids.begin(), ids.end(),
+            [&](TokenId a, TokenId b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   std::vector<long double> p;
   for (TokenId id : ids)
     p.push_back(std::exp((static_cast<long double>(logits[id]) - logits[ids[0]]) / o.temperature));

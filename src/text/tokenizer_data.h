@@ -20,7 +20,7 @@ namespace sambay {
 inline constexpr int kMaxTokenIds = (1 << 20) - 1;         ///< ids are 0 to 1,048,574
 inline constexpr int kMaxMerges = 1 << 24;                 ///< 16,777,216
 inline constexpr size_t kMaxAddedTokenBytes = 1024;        ///< content of one added token
-inline constexpr size_t kMaxTokenizerJsonBytes = 1 << 28;  ///< 256 MiB
+inline constexpr size_t kMaxTokenizerJsonBytes = 1 << 26;  ///< 64 MiB
 
 struct AddedToken {
   TokenId id = 0;

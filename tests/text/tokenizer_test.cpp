@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/utf8.h"
 #include "support/random.h"
 #include "support/tokenizers.h"
@@ -220,6 +222,24 @@ TEST(Tokenizer, RepeatedWordsEqualWordsEncodedAlone) {
     expected.insert(expected.end(), alone.begin(), alone.end());
   }
   EXPECT_EQ(*tokenizer.encode(text), expected);
+}
+
+TEST(Tokenizer, ThreadsShareOneTokenizer) {
+  const Tokenizer& tokenizer = test::golden_tokenizer();
+  const auto work = [&](uint64_t seed) {
+    test::Random random(seed);
+    Ids all;
+    for (int round = 0; round < 50; round++) {
+      const Ids ids = *tokenizer.encode(random_text(random, 200), true);
+      all.insert(all.end(), ids.begin(), ids.end());
+    }
+    return all;
+  };
+  std::vector<Ids> found(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < found.size(); i++) threads.emplace_back([&, i] { found[i] = work(i); });
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < found.size(); i++) EXPECT_EQ(found[i], work(i));
 }
 
 class LongRun : public ::testing::TestWithParam<const char*> {};

@@ -172,7 +172,7 @@ const Refusal kRefusals[] = {
      ErrorCode::corrupt, "model.merges[4]: 1 strings in a pair"},
     {"MergePairOfThree", [](json& f) { f["model"]["merges"].push_back(json::array({"t", "h", "e"})); },
      ErrorCode::corrupt, "model.merges[4]: 3 strings in a pair"},
-    {"MergePairNested", [](json& f) { f["model"]["merges"].push_back(json::array({json::array({"t"})})); },
+    {"MergePairNested", [](json& f) { f["model"]["merges"].push_back(json::parse(R"([["t"]])")); },
      ErrorCode::corrupt, "model.merges[4]: an array"},
 };
 

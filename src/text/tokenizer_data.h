@@ -49,26 +49,32 @@ struct TokenizerData {
 Result<TokenizerData> parse_tokenizer_json(std::string_view json, std::string_view name);
 /// From the folder's files or the GGUF's keys, with template and stop ids. not_found: has no tokenizer.
 Result<TokenizerData> load_tokenizer_data(const Checkpoint& checkpoint);
-/// The keys for a GGUF file, as load_tokenizer_data reads them back:
+// clang-format off
+/// The keys for a GGUF file, as load_tokenizer_data reads them back. The token list is padded to `vocab` rows.
+/// Keys without a value are left out; those of sambay.tokenizer.* are optional when reading.
 ///
-/// | key | type | meaning |
-/// |---|---|---|
-/// | tokenizer.ggml.model | string | "gpt2": byte-level BPE; anything else is refused |
-/// | tokenizer.ggml.pre | string | "gpt-4o" for o200k's pattern, else "sambay". Decides only when
-/// sambay.tokenizer.pattern is absent | | tokenizer.ggml.tokens | strings | by id: GPT-2's byte alphabet for
-/// types 1 and 6, as written for 3 and 4, "[PADn]" for 5 | | tokenizer.ggml.token_type | i32s | by id: 1
-/// normal, 3 control (added, special), 4 user-defined (added, not special), 5 unused, 6 byte (read as normal)
-/// | | tokenizer.ggml.merges | strings | "left right" in the byte alphabet, in rank order | |
-/// tokenizer.ggml.bos_token_id, .eos_token_id, .eot_token_id, .padding_token_id | u32 | eot: the first stop
-/// token that is not eos | | tokenizer.ggml.add_bos_token | bool | false; true is refused | |
-/// tokenizer.chat_template | string | Jinja text | | sambay.tokenizer.pattern | string | the pre-tokenizer's
-/// regular expression | | sambay.tokenizer.merge_ids | i32s | (left, right, merged) ids of each merge; spares
-/// looking 600,000 strings up | | sambay.tokenizer.rstrip_ids, .lstrip_ids | i32s | added tokens that swallow
-/// white space to their right, left | | sambay.tokenizer.stop_ids | i32s | tokens that end an answer | |
-/// sambay.tokenizer.ignore_merges | bool | a word that is a token is that token, whatever the merges say |
-///
-/// Keys without a value are left out; those of sambay.tokenizer.* are optional when reading. The token list
-/// is padded to `vocab` rows.
+/// | key                               | type    | meaning                                                     |
+/// |-----------------------------------|---------|-------------------------------------------------------------|
+/// | tokenizer.ggml.model              | string  | "gpt2": byte-level BPE; anything else is refused            |
+/// | tokenizer.ggml.pre                | string  | "gpt-4o" for o200k's pattern, else "sambay"; decides only   |
+/// |                                   |         | when sambay.tokenizer.pattern is absent                     |
+/// | tokenizer.ggml.tokens             | strings | by id: GPT-2's byte alphabet (types 1 and 6), as written    |
+/// |                                   |         | (3 and 4), "[PADn]" (5)                                     |
+/// | tokenizer.ggml.token_type         | i32s    | by id: 1 normal, 3 control (added, special), 4 user-defined |
+/// |                                   |         | (added, not special), 5 unused, 6 byte (read like 1)        |
+/// | tokenizer.ggml.merges             | strings | "left right" in the byte alphabet, in rank order            |
+/// | tokenizer.ggml.bos_token_id       | u32     | and eos_token_id, padding_token_id                          |
+/// | tokenizer.ggml.eot_token_id       | u32     | the first stop token that is not eos                        |
+/// | tokenizer.ggml.add_bos_token      | bool    | false; true is refused                                      |
+/// | tokenizer.chat_template           | string  | Jinja text                                                  |
+/// | sambay.tokenizer.pattern          | string  | the pre-tokenizer's regular expression                      |
+/// | sambay.tokenizer.merge_ids        | i32s    | (left, right, merged) of each merge; spares looking 600,000 |
+/// |                                   |         | strings up                                                  |
+/// | sambay.tokenizer.rstrip_ids       | i32s    | added tokens that swallow white space to their right        |
+/// | sambay.tokenizer.lstrip_ids       | i32s    | and to their left                                           |
+/// | sambay.tokenizer.stop_ids         | i32s    | tokens that end an answer                                   |
+/// | sambay.tokenizer.ignore_merges    | bool    | a word that is a token is that token, whatever the merges   |
+// clang-format on
 std::vector<GgufEntry> tokenizer_to_gguf(const TokenizerData& data, int vocab);
 
 /// Checks the data (ids unique and < vocab when vocab > 0, merges closed) and builds the encoder. Errors:

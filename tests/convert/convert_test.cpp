@@ -405,9 +405,18 @@ TEST(Convert, OfALargeModelStaysSmallInMemory) {
   options.progress = [&](const ConvertProgress&) { most = std::max(most, resident_bytes()); };
   const auto report = convert(options);
   ASSERT_TRUE(report.has_value()) << report.error().message;
-  // Working memory is a few MiB; an eighth of the model leaves room for what the allocator and sanitizers
-  // keep.
-  EXPECT_LT(most - before, kModelBytes / 8);
+  // Working memory is a few MiB; an eighth of the model leaves room for what the allocator keeps.
+  // AddressSanitizer remembers one byte about every eight that were looked at.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  constexpr int64_t kShadow = kModelBytes / 8;
+#else
+  constexpr int64_t kShadow = 0;
+#endif
+#else
+  constexpr int64_t kShadow = 0;
+#endif
+  EXPECT_LT(most - before, kModelBytes / 8 + kShadow);
 }
 
 // --- the model in the repository ------------------------------------------------------------------------

@@ -35,11 +35,12 @@ tsan() {
 }
 
 fuzz() {
-  local targets
+  local targets seconds
   configure build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
     -DSAMBAY_SANITIZE=address,undefined,fuzzer-no-link -DSAMBAY_TESTS=ON -DSAMBAY_FUZZ=ON -DSAMBAY_WERROR=ON && build build/asan || return 1
   targets=$(find tests/fuzz -name 'fuzz_*.cpp' | wc -l)
-  tools/fuzz.sh build/asan $((hours * 3600 * $(nproc) / targets))
+  seconds=$((hours * 3600 * 2 / targets))  # tools/fuzz.sh runs two at a time
+  tools/fuzz.sh build/asan $((seconds > 20 ? seconds : 20))
 }
 
 install_packages "${build_packages[@]}" "${check_packages[@]}" || exit 1

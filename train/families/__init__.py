@@ -1,0 +1,13 @@
+"""The families of problems: each module has FAMILIES, a dict from a family's name to a function Source -> Problem."""
+
+import importlib
+
+MODULES = ("arithmetic", "ordering", "units", "fractions", "algebra", "words", "logic", "rules", "tools", "refusals")
+
+
+def all_families() -> dict:
+    """Every family's name with the function that makes one problem of it."""
+    families = {}
+    for module in MODULES:
+        families.update(importlib.import_module(f"families.{module}").FAMILIES)
+    return families

@@ -75,17 +75,26 @@ class Detokenizer {
 };
 
 struct ChatMessage {
-  std::string role;  ///< "system", "user", "assistant"
+  std::string role;  ///< "system", "user", "assistant", or "tool": what a called tool answered
   std::string content;
+  /// Of a system message: the tools that may be called, as JSON text (an array), passed on as it is; "" =
+  /// none.
+  std::string tools = {};
 };
+
+/// Whether `text` is what a message's `tools` should be: a JSON array of objects, not empty. Errors:
+/// invalid_argument, saying what is wrong and where.
+Result<void> check_tools(std::string_view text);
 
 /// Renders a conversation as the model was trained to see it.
 class ChatTemplate {
  public:
   /// Recognizes the template text of the model's file by family: "phi" (<|role|>content<|end|> for each
-  /// message) or "phi-reasoning" (the same behind a system message of its own, as Phi-4-mini-reasoning has
-  /// it). `forced_family` skips recognition. Errors: unsupported, with the template's fingerprint, when no
-  /// family matches; not_found when the model has no template; invalid_argument for an unknown forced family.
+  /// message; tools stand as <|tool|>...<|/tool|> behind a system message's content, and what a tool answered
+  /// behind <|tool_response|>) or "phi-reasoning" (the same behind a system message of its own, as
+  /// Phi-4-mini-reasoning has it). `forced_family` skips recognition. Errors: unsupported, with the
+  /// template's fingerprint, when no family matches; not_found when the model has no template;
+  /// invalid_argument for an unknown forced family.
   static Result<ChatTemplate> recognize(std::optional<std::string_view> template_text,
                                         std::string_view forced_family = {});
 
@@ -93,9 +102,11 @@ class ChatTemplate {
   /// The text with special tokens written out, for people. Without generation prompt the end-of-text token is
   /// written instead, where the model's template does so.
   std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt = true) const;
-  /// The ids. Message contents are plain text: "<|end|>" typed by a user is not the token. White space that
-  /// follows a token with rstrip is dropped, as the reference tokenizer does. Errors: invalid_argument
-  /// (unknown role), unsupported (the vocabulary lacks a token that the template needs).
+  /// The ids. Message contents are plain text: "<|end|>" typed by a user is not the token. Only what an
+  /// assistant writes keeps its own marks: <think>, <|tool_call|> and what closes them are tokens in a
+  /// message of that role, where the vocabulary has them. White space that follows a token with rstrip is
+  /// dropped, as the reference tokenizer does. Errors: invalid_argument (unknown role, tools of another role
+  /// than system), unsupported (the vocabulary lacks a token that the template needs).
   Result<std::vector<TokenId>> encode(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
                                       bool add_generation_prompt = true) const;
 

@@ -3,6 +3,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/printable.h"
 #include "base/utf8.h"
 #include "text/jinja_canonical.h"
@@ -13,6 +16,9 @@ namespace {
 
 constexpr std::string_view kPhi = "phi", kPhiReasoning = "phi-reasoning";
 constexpr std::string_view kEnd = "<|end|>", kEndOfText = "<|endoftext|>";
+constexpr std::string_view kTools = "<|tool|>", kToolsEnd = "<|/tool|>", kToolResponse = "<|tool_response|>";
+/// What an assistant writes beside text.
+constexpr std::string_view kMarks[] = {"<think>", "</think>", "<|tool_call|>", "<|/tool_call|>"};
 /// What Phi-4-mini-reasoning's template puts into every conversation.
 constexpr std::string_view kPhiReasoningSystem =
     "Your name is Phi, an AI math expert developed by Microsoft.";
@@ -23,8 +29,19 @@ struct KnownTemplate {
   std::string_view text;
 };
 
-// The `tools` branches need a member of a message that we have no way to give, so they never render.
+// A `tool` message is rendered alike for all of them, behind the token that the vocabulary has for it; the
+// published templates, which write any role as a token, have not thought of that one.
 constexpr KnownTemplate kKnown[] = {
+    // The model in this repository
+    {kPhi, true,
+     "{% for message in messages %}{% if message['role'] == 'system' and 'tools' in message and "
+     "message['tools'] is "
+     "not none %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + "
+     "'<|/tool|>' + '<|end|>' }}{% elif message['role'] == 'tool' %}{{ '<|tool_response|>' + "
+     "message['content'] + '<|end|>' }}{% else %}{{ '<|' + message['role'] + '|>' + message['content'] + "
+     "'<|end|>' }}"
+     "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% "
+     "endif %}"},
     // Phi-4-mini-instruct
     {kPhi, true,
      "{% for message in messages %}{% if message['role'] == 'system' and 'tools' in message and "
@@ -59,19 +76,53 @@ constexpr KnownTemplate kKnown[] = {
 
 /// A piece of a rendered conversation: the text of one added token, or plain text.
 struct Part {
-  bool is_token;
+  enum Kind { plain, token, mark };  ///< a mark is a token where the vocabulary has it, else plain text
+  Kind kind;
   std::string text;
 };
 
 struct Conversation {
   std::vector<Part> parts;
 
-  void token(std::string_view text) { parts.push_back({true, std::string(text)}); }
-  void role(std::string_view name) { token(fmt::format("<|{}|>", name)); }
+  void token(std::string_view text) { parts.push_back({Part::token, std::string(text)}); }
+  void role(std::string_view name) {
+    token(name == "tool" ? std::string(kToolResponse) : fmt::format("<|{}|>", name));
+  }
   void plain(std::string_view text) {
     if (text.empty()) return;
-    if (parts.empty() || parts.back().is_token) parts.push_back({false, {}});
+    if (parts.empty() || parts.back().kind != Part::plain) parts.push_back({Part::plain, {}});
     parts.back().text += text;
+  }
+  void tools(const ChatMessage& message) {
+    if (message.tools.empty()) return;
+    token(kTools);
+    plain(message.tools);
+    token(kToolsEnd);
+  }
+  /// Text with the marks that an assistant may have written.
+  void written(std::string_view text) {
+    while (!text.empty()) {
+      size_t first = std::string_view::npos;
+      std::string_view mark;
+      for (std::string_view candidate : kMarks)
+        if (const size_t at = text.find(candidate); at < first) first = at, mark = candidate;
+      plain(text.substr(0, first));
+      if (first == std::string_view::npos) return;
+      parts.push_back({Part::mark, std::string(mark)});
+      text.remove_prefix(first + mark.size());
+    }
+  }
+  /// Marks become tokens or text.
+  void settle_marks(const Tokenizer& tokenizer) {
+    std::vector<Part> before;
+    before.swap(parts);
+    for (Part& part : before) {
+      if (part.kind == Part::mark) part.kind = tokenizer.added_token(part.text) ? Part::token : Part::plain;
+      if (part.kind == Part::plain)
+        plain(part.text);
+      else
+        parts.push_back(std::move(part));
+    }
   }
 };
 
@@ -86,13 +137,18 @@ Conversation lay_out(std::string_view family, bool ends_with_eos, std::span<cons
       if (message.role != "system") continue;
       out.plain(" ");
       out.plain(message.content);
+      out.tools(message);
     }
     out.token(kEnd);
   }
   for (const ChatMessage& message : messages) {
     if (own_system && message.role == "system") continue;
     out.role(message.role);
-    out.plain(message.content);
+    if (message.role == "assistant")
+      out.written(message.content);
+    else
+      out.plain(message.content);
+    out.tools(message);
     out.token(kEnd);
   }
   if (add_generation_prompt) {
@@ -101,6 +157,20 @@ Conversation lay_out(std::string_view family, bool ends_with_eos, std::span<cons
     out.token(kEndOfText);
   }
   return out;
+}
+
+Result<void> check_messages(std::span<const ChatMessage> messages) {
+  for (const ChatMessage& message : messages) {
+    constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool"};
+    if (std::find(std::begin(kRoles), std::end(kRoles), message.role) == std::end(kRoles))
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("unknown role \"{}\"; known are system, user, assistant and tool",
+                              printable(message.role)));
+    if (!message.tools.empty() && message.role != "system")
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("a message of role {} has tools; only a system message may", message.role));
+  }
+  return {};
 }
 
 }  // namespace
@@ -141,17 +211,13 @@ std::string ChatTemplate::render(std::span<const ChatMessage> messages, bool add
 Result<std::vector<TokenId>> ChatTemplate::encode(const Tokenizer& tokenizer,
                                                   std::span<const ChatMessage> messages,
                                                   bool add_generation_prompt) const {
-  for (const ChatMessage& message : messages) {
-    if (message.role != "system" && message.role != "user" && message.role != "assistant")
-      return fail(
-          ErrorCode::invalid_argument,
-          fmt::format("unknown role \"{}\"; known are system, user and assistant", printable(message.role)));
-  }
-  const Conversation conversation = lay_out(family_, ends_with_eos_, messages, add_generation_prompt);
+  SAMBAY_TRY_VOID(check_messages(messages));
+  Conversation conversation = lay_out(family_, ends_with_eos_, messages, add_generation_prompt);
+  conversation.settle_marks(tokenizer);
   const std::vector<Part>& parts = conversation.parts;
   std::vector<TokenId> ids;
   for (size_t i = 0; i < parts.size(); i++) {
-    if (parts[i].is_token) {
+    if (parts[i].kind == Part::token) {
       const std::optional<TokenId> id = tokenizer.added_token(parts[i].text);
       if (!id)
         return fail(

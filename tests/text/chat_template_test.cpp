@@ -87,6 +87,89 @@ TEST(ChatTemplate, PhiReasoningPutsItsOwnSystemMessageFirst) {
             "<|user|>Hi<|end|><|assistant|>Hello<|end|><|user|>Bye<|end|><|assistant|>");
 }
 
+constexpr const char* kCalculator = R"([{"name": "calculator"}])";
+
+TEST(ChatTemplate, RecognizesTheTemplateThatRendersToolMessages) {
+  constexpr std::string_view kWithTools =
+      "{% for message in messages %}"
+      "{% if message['role'] == 'system' and 'tools' in message and message['tools'] is not none %}"
+      "{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + '<|/tool|>' + "
+      "'<|end|>' }}"
+      "{% elif message['role'] == 'tool' %}{{ '<|tool_response|>' + message['content'] + '<|end|>' }}"
+      "{% else %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}";
+  const auto result = ChatTemplate::recognize(kWithTools);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->family(), "phi");
+  EXPECT_EQ(result->render({}, false), "<|endoftext|>");
+}
+
+TEST(ChatTemplate, RendersToolsCallsAndWhatTheToolsAnswered) {
+  const Messages talk{{"system", "Use tools.", kCalculator},
+                      {"user", "What is 3 + 4?"},
+                      {"assistant", "<|tool_call|>[{\"name\": \"calculator\"}]<|/tool_call|>"},
+                      {"tool", "7"}};
+  EXPECT_EQ(phi().render(talk),
+            "<|system|>Use tools.<|tool|>[{\"name\": \"calculator\"}]<|/tool|><|end|>"
+            "<|user|>What is 3 + 4?<|end|>"
+            "<|assistant|><|tool_call|>[{\"name\": \"calculator\"}]<|/tool_call|><|end|>"
+            "<|tool_response|>7<|end|><|assistant|>");
+  const auto reasoning = ChatTemplate::recognize(std::nullopt, "phi-reasoning");
+  EXPECT_EQ(reasoning->render(Messages{{"system", "", kCalculator}, {"user", "Hi"}}),
+            "<|system|>Your name is Phi, an AI math expert developed by Microsoft. "
+            "<|tool|>[{\"name\": \"calculator\"}]<|/tool|><|end|><|user|>Hi<|end|><|assistant|>");
+}
+
+TEST(ChatTemplate, MarksAreTokensOnlyWhereTheAssistantWroteThem) {
+  const auto tokenizer = *Tokenizer::open(SAMBAY_SOURCE_DIR "/models/pocket");
+  const std::string text = "<think>3+4=7</think>x<|tool_call|>[]<|/tool_call|><|end|>";
+  const auto count = [&](const Messages& messages) {
+    const auto ids = phi().encode(*tokenizer, messages, false);
+    EXPECT_EQ(tokenizer->decode(*ids), phi().render(messages, false));
+    std::vector<int> counts;
+    for (const char* token : {"<think>", "</think>", "<|tool_call|>", "<|/tool_call|>", "<|end|>"})
+      counts.push_back(
+          static_cast<int>(std::count(ids->begin(), ids->end(), *tokenizer->added_token(token))));
+    return counts;
+  };
+  EXPECT_EQ(count({{"assistant", text}}), (std::vector<int>{1, 1, 1, 1, 1}));
+  EXPECT_EQ(count({{"user", text}}), (std::vector<int>{0, 0, 0, 0, 1}));
+  EXPECT_EQ(count({{"tool", text}}), (std::vector<int>{0, 0, 0, 0, 1}));
+  EXPECT_EQ(count({{"system", text, text}}), (std::vector<int>{0, 0, 0, 0, 1}));
+}
+
+TEST(ChatTemplate, MarksThatTheVocabularyLacksAreText) {
+  const Tokenizer& tokenizer = test::golden_tokenizer();  // has no <think>
+  const auto ids = phi().encode(tokenizer, Messages{{"assistant", "a<think>b"}}, false);
+  ASSERT_TRUE(ids) << ids.error().message;
+  EXPECT_EQ(tokenizer.decode(*ids), "<|assistant|>a<think>b<|end|>");
+  Ids expected = *tokenizer.encode("a<think>b");  // in one piece
+  EXPECT_EQ(Ids(ids->begin() + 1, ids->end() - 1), expected);
+}
+
+TEST(ChatTemplate, RefusesToolsOfAUser) {
+  const auto result = phi().encode(test::golden_tokenizer(), Messages{{"user", "x", kCalculator}});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("role user has tools"));
+}
+
+TEST(CheckTools, AcceptsAnArrayOfObjectsOnly) {
+  EXPECT_TRUE(check_tools(kCalculator));
+  EXPECT_TRUE(check_tools(" [ {}, {} ]\n"));
+  const auto refuses = [](std::string_view text, const char* why) {
+    const auto result = check_tools(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(result.error().message, HasSubstr(why));
+  };
+  refuses("", "not JSON: wrong at byte");
+  refuses("[{]", "not JSON: wrong at byte 3");
+  refuses("[{}] x", "not JSON: wrong at byte");
+  refuses("{\"name\": 1}", "a JSON object; must be an array");
+  refuses("[]", "an empty array");
+  refuses("[{}, 3]", "element 1 is a JSON number");
+}
+
 TEST(ChatTemplate, GivesTheGoldIds) {
   // basic and multi of gold_chat.json, whose other cases are no conversations.
   const auto cases = nlohmann::json::parse(test::read_text(test::golden_tokenizer_path("gold_chat.json")));

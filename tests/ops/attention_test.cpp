@@ -126,7 +126,8 @@ INSTANTIATE_TEST_SUITE_P(Isa, DiffAttention,
 
 TEST_P(DiffAttention, MatchesTheCompositionOfSimplerSteps) {
   for (const Shape& shape :
-       {Shape{8, 4, 8, 0, 100}, Shape{8, 4, 16, 16, 150}, Shape{4, 2, 64, 70, 200}, Shape{4, 4, 6, 0, 9}}) {
+       {Shape{8, 4, 8, 0, 100}, Shape{8, 4, 16, 16, 150}, Shape{4, 2, 64, 70, 200}, Shape{4, 4, 6, 0, 9},
+        Shape{6, 2, 32, 64, 150}, Shape{12, 4, 8, 0, 70}}) {  // three query pairs share one KV pair
     Case c(shape, type(), 31);
     const std::vector<float> y = attend(c, 0, shape.positions, shape.positions);
     // What the cache holds: every (pair, position) row through encode and decode.

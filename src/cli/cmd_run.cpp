@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -44,7 +45,7 @@ constexpr size_t kMaxPromptBytes = size_t{64} << 20;
 
 struct RunOptions {
   EngineOptions engine;
-  std::string prompt, file, system, kv = "f16", color = "auto";
+  std::string prompt, file, system, tools, kv = "f16", color = "auto";
   bool has_prompt = false, raw = false, json = false, show_thinking = false, hide_thinking = false,
        ignore_eos = false;
   bool timings = false, no_timings = false;
@@ -93,6 +94,26 @@ Result<std::string> read_prompt(const RunOptions& o) {
   if (!o.raw)  // a file's last newline is not part of the question
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   if (text.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
+  return text;
+}
+
+/// What --tools names: JSON itself when it begins like JSON, else a file. Without white space around it.
+Result<std::string> read_tools(const RunOptions& o) {
+  constexpr const char* kBlanks = " \t\r\n";
+  std::string text = o.tools;
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string::npos || (text[begin] != '[' && text[begin] != '{')) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(o.tools.c_str(), "rb"),
+                                                               std::fclose);
+    if (!file)
+      return fail(ErrorCode::not_found, fmt::format("{}: {} (neither a file nor JSON that begins with [)",
+                                                    o.tools, std::strerror(errno)));
+    SAMBAY_TRY(text, read_stream(file.get(), o.tools), "reading");
+  }
+  text.erase(0, std::min(text.find_first_not_of(kBlanks), text.size()));
+  while (!text.empty() && std::string_view(kBlanks).find(text.back()) != std::string_view::npos)
+    text.pop_back();
+  SAMBAY_TRY_VOID(check_tools(text));
   return text;
 }
 
@@ -153,7 +174,7 @@ Result<Request> make_request(const RunOptions& o, const Engine& engine, const st
   } else {
     if (!engine.chat_template()) return tl::unexpected(engine.chat_template().error());
     std::vector<ChatMessage> messages;
-    if (!o.system.empty()) messages.push_back({"system", o.system});
+    if (!o.system.empty() || !o.tools.empty()) messages.push_back({"system", o.system, o.tools});
     messages.push_back({"user", prompt});
     SAMBAY_TRY(request.prompt, engine.chat_template()->encode(*engine.tokenizer(), messages), "prompt");
   }
@@ -266,6 +287,9 @@ Result<void> check_flags(RunOptions& o) {
   if (o.engine.max_context < 0)
     return fail(ErrorCode::invalid_argument,
                 fmt::format("-c {}: must be a number of tokens, or 0 for the default", o.engine.max_context));
+  if (o.raw && !o.tools.empty())
+    return fail(ErrorCode::invalid_argument,
+                "--raw and --tools exclude each other: a raw text has no messages");
   SAMBAY_TRY(o.seed, parse_seed(o.seed_text), "--seed");
   for (const std::string& text : o.logit_bias_texts) {
     SAMBAY_TRY(const auto bias, parse_logit_bias(text), "--logit-bias");
@@ -276,6 +300,9 @@ Result<void> check_flags(RunOptions& o) {
 
 Result<int> run(RunOptions& o) {
   SAMBAY_TRY_VOID(check_flags(o));
+  if (!o.tools.empty()) {
+    SAMBAY_TRY(o.tools, read_tools(o), "--tools");
+  }
   SAMBAY_TRY(const std::string prompt, read_prompt(o), "prompt");
   o.engine.kv = o.kv == "f32" ? KvType::f32 : o.kv == "q8_0" ? KvType::q8_0 : KvType::f16;
   o.engine.max_sequences = 1;
@@ -354,6 +381,9 @@ void add_run(CLI::App& app, Action& action) {
   cmd->add_option("-f,--file", o->file, "Read the question from a file, - for standard input")
       ->excludes(prompt);
   cmd->add_option("--system,--system-prompt", o->system, "System message");
+  cmd->add_option("--tools", o->tools,
+                  "Tools that may be called: a JSON array of objects, or a file that holds one; a call comes "
+                  "as <|tool_call|>[...]<|/tool_call|>");
   cmd->add_option("-n,--predict,--n-predict", o->max_tokens,
                   "Tokens to generate at most, -1 = until the end (-1)");
   cmd->add_option("-r,--reverse-prompt,--stop", o->stop, "End the answer before this text; repeatable")

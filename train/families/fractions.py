@@ -1,0 +1,417 @@
+"""Fractions and percentages: `fraction` and `percent`."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+import verify
+from expression import relation_holds, value_of
+from phrasebook import Phrasebook
+from problem import Problem, Source
+from steps import Work
+
+FRACTIONS = Phrasebook("fraction")
+PERCENTAGES = Phrasebook("percent")
+
+Pair = tuple[int, int]  # numerator, denominator, as written
+
+
+# -- fractions ----------------------------------------------------------------------------------------------------------
+
+
+def written(pair: Pair) -> str:
+    return f"{pair[0]}/{pair[1]}"
+
+
+def gcd_lines(a: int, b: int) -> list[str]:
+    """Euclid's algorithm. A larger number loses the smaller one once, or a digit's multiple of it (ten times it, ...).
+
+    gcd(38,24) | 38-24=14 | 24-14=10 | 14-10=4 | 10:4*2=8,10-8=2 | 4:2*2=4,4-4=0 | gcd=2
+    """
+    lines = [f"gcd({a},{b})"]
+    large, small = max(a, b), min(a, b)
+    while small > 1:
+        while large >= small:
+            times = large // small
+            times -= times % 10 ** (len(str(times)) - 1)  # 26 is taken as 20, then as 6
+            rest = large - small * times
+            if times == 1:
+                lines.append(f"{large}-{small}={rest}")
+            else:
+                lines.append(f"{large}:{small}*{times}={small * times},{large}-{small * times}={rest}")
+            large = rest
+        if large == 0:
+            break
+        large, small = small, large
+    return lines + [f"gcd={small}"]
+
+
+def reduce(work: Work, numerator: int, denominator: int) -> str:
+    """Brings a fraction (denominator > 0) to lowest terms; its text is the last line and the result."""
+    if numerator == 0:
+        result = "0"
+    elif denominator == 1:
+        result = str(numerator)
+    else:
+        divisor = math.gcd(numerator, denominator)
+        work.say(*gcd_lines(abs(numerator), denominator))
+        if divisor > 1:
+            numerator = work.divide(numerator, divisor)
+            denominator = work.divide(denominator, divisor)
+        result = str(numerator) if denominator == 1 else f"{numerator}/{denominator}"
+    work.say(f"={result}")
+    return result
+
+
+def some_fraction(source: Source) -> Pair:
+    """Mostly proper, numbers up to 12."""
+    rng = source.rng
+    denominator = rng.randint(2, 12)
+    return rng.randint(1, denominator - 1 if source.chance(0.8) else 12), denominator
+
+
+def operate(source: Source) -> Problem:
+    """a/b + - * / c/d."""
+    rng = source.rng
+    p, q = some_fraction(source), some_fraction(source)
+    sign = rng.choice("++--*/")
+    if sign in "+-" and source.chance(0.2):
+        q = (rng.randint(1, p[1] - 1), p[1])
+    elif source.chance(0.1):
+        q = (rng.randint(1, 12), 1)
+        if source.chance(0.5):
+            p, q = q, p
+    (a, b), (c, d) = p, q
+    if sign in "+-":
+        work = Work(f"{a}/{b}{sign}{c}/{d}")
+        combine = work.add if sign == "+" else work.subtract
+        if b == d:
+            answer = reduce(work, combine(a, c), b)
+        else:
+            numerators = work.multiply(a, d), work.multiply(c, b)
+            denominator = work.multiply(b, d)
+            answer = reduce(work, combine(*numerators), denominator)
+    else:
+        work = Work(f"({a}/{b})*({c}/{d})" if sign == "*" else f"({a}/{b})/({c}/{d})=({a}/{b})*({d}/{c})")
+        if sign == "/":
+            c, d = d, c
+        answer = reduce(work, work.multiply(a, c), work.multiply(b, d))
+    name = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}[sign]
+    template = FRACTIONS.of(source, name, "calculate")
+    first, second = _as_operand(p), _as_operand(q)
+    question = template.format(p=first, q=second, e=_expression(source, first, sign, second))
+    p, q = (max(p, q), min(p, q)) if sign in "+*" else (p, q)
+    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:{written(p)}{sign}{written(q)}", *work.keys])
+
+
+def _as_operand(pair: Pair) -> str:
+    return str(pair[0]) if pair[1] == 1 else written(pair)
+
+
+SIGNS = {"+": ["+"], "-": ["-", "-", "-", "−"], "*": ["*", "*", "×", "·", "x"], "/": ["/", ":", "÷", "÷"]}
+
+
+def _expression(source: Source, first: str, sign: str, second: str) -> str:
+    """a/b + c/d in one of the ways to write it; a division is never 3/4/5/6, which means something else."""
+    shown = source.rng.choice(SIGNS[sign])
+    if sign in "*/" and source.chance(0.25):
+        first, second = f"({first})" if "/" in first else first, f"({second})" if "/" in second else second
+    elif shown == "/":
+        shown = "÷"
+    space = "" if shown != "x" and source.chance(0.3) else " "
+    return f"{first}{space}{shown}{space}{second}"
+
+
+def simplify(source: Source) -> Problem:
+    rng = source.rng
+    factor = 1 if source.chance(0.08) else rng.randint(2, 12)
+    numerator, denominator = rng.randint(1, 144 // factor), rng.randint(2, 144 // factor)
+    if source.chance(0.85):
+        numerator, denominator = min(numerator, denominator), max(numerator, denominator)
+    pair = numerator * factor, denominator * factor
+    work = Work()
+    answer = reduce(work, *pair)
+    question = FRACTIONS.of(source, "simplify").format(p=written(pair))
+    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:simplify {written(pair)}"])
+
+
+def compare(source: Source) -> Problem:
+    p, q = some_fraction(source), some_fraction(source)
+    if p == q:
+        q = (q[0], q[1] - 1 if q[1] > 2 else 3)
+    left, right = p[0] * q[1], q[0] * p[1]
+    sign = "<" if left < right else ">" if left > right else "="
+    work = Work()
+    work.multiply(p[0], q[1])
+    work.multiply(q[0], p[1])
+    work.say(f"{left}{sign}{right}", f"{written(p)}{sign}{written(q)}")
+    kind = source.rng.choice(("larger", "larger", "smaller", "is larger", "is smaller", "is equal", "which sign"))
+    if kind == "which sign":
+        answer = f"{written(p)} {sign} {written(q)}"
+    elif kind.startswith("is "):
+        answer = "yes" if sign == {"is larger": ">", "is smaller": "<", "is equal": "="}[kind] else "no"
+        work.say(f" answer: {answer}")
+    else:
+        answer = "equal" if sign == "=" else written(p if (sign == ">") == (kind == "larger") else q)
+        work.say(f" {kind}: {answer}" if answer != "equal" else " both: equal")
+    question = FRACTIONS.of(source, kind).format(p=written(p), q=written(q))
+    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:{written(max(p, q))}?{written(min(p, q))}"])
+
+
+def part_of(source: Source) -> Problem:
+    """3/4 of 60."""
+    rng = source.rng
+    denominator = rng.randint(2, 12)
+    numerator = rng.randint(1, denominator - 1) if source.chance(0.9) else rng.randint(denominator + 1, 2 * denominator - 1)
+    whole = denominator * rng.randint(1, rng.choice((12, 30, 100)))
+    work = Work()
+    product = work.multiply(whole, numerator)
+    answer = str(work.divide(product, denominator))
+    question = FRACTIONS.of(source, "of").format(p=f"{numerator}/{denominator}", n=whole)
+    key = f"fraction:{numerator}/{denominator} of {whole}"
+    return Problem.ask("fraction", question, work.text(), answer, [key, *work.keys])
+
+
+def decimal(source: Source) -> Problem:
+    """3/8 as 0.375, by long division beyond the point."""
+    rng = source.rng
+    denominator = rng.choice((2, 4, 4, 5, 5, 8, 8, 10, 16, 20, 20, 25, 25, 40, 50, 100))
+    numerator = rng.randint(1, denominator - 1) if source.chance(0.75) else rng.randint(denominator + 1, 3 * denominator - 1)
+    lines = [f" decimal {numerator}/{denominator}"]
+    quotient, rest = "", numerator
+    while True:
+        times = rest // denominator
+        taken = denominator * times
+        quotient += str(times)
+        lines.append(f"{rest}:{denominator}*{times}={taken},{rest}-{taken}={rest - taken}->{quotient}")
+        if rest == taken:
+            break
+        quotient += "" if "." in quotient else "."
+        rest = (rest - taken) * 10
+    lines.append(f"={quotient}")
+    question = FRACTIONS.of(source, "decimal").format(p=f"{numerator}/{denominator}")
+    key = f"fraction:decimal {numerator}/{denominator}"
+    return Problem.ask("fraction", question, "\n".join(lines), quotient, [key])
+
+
+FRACTION_KINDS = (operate,) * 11 + (simplify,) * 3 + (compare,) * 3 + (part_of,) * 3 + (decimal,) * 2
+
+
+def fraction(source: Source) -> Problem:
+    return source.rng.choice(FRACTION_KINDS)(source)
+
+
+# -- percentages --------------------------------------------------------------------------------------------------------
+
+
+def some_rate(source: Source) -> tuple[str, int, int]:
+    """X of X%: its text, and X as a whole number over 100 or 1000: ("12.5", 125, 1000)."""
+    rng = source.rng
+    choice = rng.random()
+    if choice < 0.1:
+        tenths = rng.choice((5, 15, 25, 25, 35, 45, 55, 75, 75, 105, 125, 125, 175, 225, 375, 625))
+        return f"{tenths / 10:g}", tenths, 1000
+    if choice < 0.3:
+        percent = rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 90, 100, 110, 120, 125, 150, 200))
+    else:
+        percent = rng.randint(1, 100)
+    return str(percent), percent, 100
+
+
+def shown(value: Fraction) -> str:
+    """A finite decimal without trailing zeros."""
+    for places in range(9):
+        if value * 10**places == int(value * 10**places):
+            digits = str(abs(int(value * 10**places))).zfill(places + 1)
+            whole, after = digits[: len(digits) - places], digits[len(digits) - places :]
+            return ("-" if value < 0 else "") + whole + (f".{after}" if after else "")
+    raise ValueError(f"{value} is not a short decimal")
+
+
+def _has_two_places(value: Fraction) -> bool:
+    return (value * 100).denominator == 1
+
+
+def _finish(work: Work, total: int, scale: int) -> str:
+    answer = shown(Fraction(total, scale))
+    work.say(f"{total}/{scale}={answer}")
+    return answer
+
+
+def percent_of(source: Source) -> Problem:
+    while True:
+        text, rate, scale = some_rate(source)
+        base = max(1, source.number(4 if scale == 100 else 3, 2) if source.chance(0.9) else source.number(1))
+        if source.chance(0.3):
+            base = base // 10 * 10 or 10
+        if _has_two_places(Fraction(rate * base, scale)):
+            break
+    work = Work()
+    answer = _finish(work, work.multiply(base, rate), scale)
+    question = PERCENTAGES.of(source, "of").format(x=text, y=base)
+    return Problem.ask("percent", question, work.text(), answer, [f"percent:{text}% of {base}", *work.keys])
+
+
+def percent_change(source: Source) -> Problem:
+    """Y increased or decreased by X%: X% of Y is added to or taken from Y before the division by 100."""
+    is_increase = source.chance(0.5)
+    while True:
+        text, rate, scale = some_rate(source)
+        base = max(1, source.number(4 if rate < 10 or rate % 10 == 0 and scale == 100 else 3, 2))
+        if source.chance(0.4):
+            base = base // 10 * 10 or 10
+        if _has_two_places(Fraction(rate * base, scale)) and (is_increase or rate < scale):
+            break
+    work = Work()
+    if is_increase:
+        part = work.multiply(base, rate)
+        whole = work.multiply(base, scale)
+        total = work.add(whole, part)
+    else:
+        left = scale - rate
+        work.say(f"{scale}-{rate}={left}")
+        total = work.multiply(base, left)
+    answer = _finish(work, total, scale)
+    kind = "increase" if is_increase else "decrease"
+    question = PERCENTAGES.of(source, kind).format(x=text, y=base)
+    return Problem.ask("percent", question, work.text(), answer, [f"percent:{base} {kind} {text}%", *work.keys])
+
+
+def what_percent(source: Source) -> Problem:
+    """What percent of 80 is 20?"""
+    base, part, percent = _base_and_part(source)
+    work = Work()
+    work.divide(work.multiply(part, 100), base)
+    work.say(f"{percent}%")
+    question = PERCENTAGES.of(source, "what percent").format(y=base, z=part)
+    return Problem.ask("percent", question, work.text(), f"{percent}%", [f"percent:{part} is ?% of {base}", *work.keys])
+
+
+def of_what(source: Source) -> Problem:
+    """20 is 25% of what?"""
+    base, part, percent = _base_and_part(source)
+    work = Work()
+    answer = str(work.divide(work.multiply(part, 100), percent))
+    question = PERCENTAGES.of(source, "of what").format(x=percent, z=part)
+    return Problem.ask("percent", question, work.text(), answer, [f"percent:{part} is {percent}% of ?", *work.keys])
+
+
+def _base_and_part(source: Source) -> tuple[int, int, int]:
+    """A whole number, a whole part of it, and how many percent that is (whole too)."""
+    rng = source.rng
+    percent = rng.randint(1, 100) if source.chance(0.6) else rng.choice((5, 10, 20, 25, 30, 40, 50, 60, 75, 80, 90, 120, 150))
+    unit = 100 // math.gcd(percent, 100)  # bases that give a whole part are multiples of it
+    base = unit * rng.randint(1, max(1, rng.choice((100, 500, 1000)) // unit))
+    return base, base * percent // 100, percent
+
+
+def percent_between(source: Source) -> Problem:
+    """From 80 to 100: by how many percent?"""
+    base, change, percent = _base_and_part(source)
+    is_rise = percent >= 100 or source.chance(0.5)
+    after = base + change if is_rise else base - change
+    work = Work()
+    work.subtract(max(base, after), min(base, after))
+    work.divide(work.multiply(change, 100), base)
+    work.say(f"{percent}%")
+    question = PERCENTAGES.of(source, "rise" if is_rise else "fall").format(y=base, z=after)
+    return Problem.ask("percent", question, work.text(), f"{percent}%", [f"percent:{base} to {after}", *work.keys])
+
+
+PERCENT_KINDS = (percent_of,) * 9 + (percent_change,) * 6 + (what_percent,) * 3 + (of_what,) * 2 + (percent_between,) * 1
+
+
+def percent(source: Source) -> Problem:
+    return source.rng.choice(PERCENT_KINDS)(source)
+
+
+# -- checks -------------------------------------------------------------------------------------------------------------
+
+
+def check_fraction(problem: Problem) -> str | None:
+    """Every line is true, a gcd is one, and the answer is what the problem's name asks for."""
+    lines = problem.thinking.split("\n")
+    gcd_of: Pair = (0, 0)
+
+    def is_true(line: str) -> bool:
+        nonlocal gcd_of
+        if begins := re.fullmatch(r"gcd\((\d+),(\d+)\)", line):
+            gcd_of = int(begins[1]), int(begins[2])
+            return True
+        if line.startswith("gcd="):
+            return int(line[4:]) == math.gcd(*gcd_of)
+        if line.startswith((" decimal ", " larger: ", " smaller: ", " both: ", " answer: ")):
+            return True  # what follows is the answer, checked below, or repeats the task
+        steps, _, so_far = line.partition("->")
+        if ":" in steps:
+            part, _, rest = steps.partition(":")
+            product, difference = rest.split(",")
+            starts_alike = difference.startswith(f"{part}-{product.partition('=')[2]}=")
+            divides_right = 0 <= value_of(difference.partition("=")[2]) and (not so_far or so_far[-1] == product[product.index("*") + 1])
+            return starts_alike and divides_right and relation_holds(product) and relation_holds(difference)
+        return line == lines[0] and value_of(line) is not None
+
+    try:
+        # A last "=19/12" is the fraction just reduced; "=28" right after a division's columns belongs to them.
+        last_is_result = lines[-1].startswith("=") and ("->" not in lines[-2] or lines[0].startswith(" decimal"))
+        verify.read_work(lines[:-1] if last_is_result else lines, other=is_true)
+        answer = _value_asked(problem.keys[0].partition(":")[2])
+        if isinstance(answer, Fraction):
+            if value_of(problem.answer) != answer:
+                return f"the answer is {answer}, not {problem.answer}"
+            if "." not in problem.answer and problem.answer != str(answer):
+                return f"{problem.answer} is not in lowest terms"
+        if re.fullmatch(r"\S+ [<>=] \S+", problem.answer):
+            if not relation_holds(problem.answer.replace(" ", "")):
+                return f"{problem.answer} is false"
+    except ValueError as wrong:
+        return str(wrong)
+    return _last_line_says(lines[-1], problem.answer)
+
+
+def _value_asked(name: str) -> Fraction | None:
+    """The value that a problem's name asks for; None when it asks for no number."""
+    if "?" in name:
+        return None
+    if " of " in name:
+        return value_of(name.replace(" of ", "*"))
+    if name.startswith(("simplify ", "decimal ")):
+        return value_of(name.partition(" ")[2])
+    first, sign, second = re.fullmatch(r"(\d+/\d+)([-+*/])(\d+/\d+)", name).groups()
+    return value_of(f"({first}){sign}({second})")
+
+
+def _last_line_says(line: str, answer: str) -> str | None:
+    said = re.split("[=:] ?", line)[-1] if " " not in answer else line
+    if said.replace(" ", "") == answer.replace(" ", ""):
+        return None
+    return f"the last line '{line}' does not say '{answer}'"
+
+
+def check_percent(problem: Problem) -> str | None:
+    """Every line is true, and the answer is what the problem's name asks for."""
+    lines = problem.thinking.split("\n")
+    verify.read_work([line for line in lines if not line.endswith("%")])
+    name = problem.keys[0].partition(":")[2]
+    found = value_of(problem.answer.rstrip("%"))
+    numbers = [Fraction(number) for number in re.findall(r"[\d.]+", name)]
+    first, second = numbers
+    if "?%" in name:
+        wanted = first * 100 / second
+    elif name.endswith("of ?"):
+        wanted = first * 100 / second
+    elif " to " in name:
+        wanted = abs(second - first) * 100 / first
+    elif "crease" in name:
+        wanted = first * (100 + (second if "increase" in name else -second)) / 100
+    else:
+        wanted = first * second / 100
+    if found != wanted:
+        return f"the answer is {wanted}, not {problem.answer}"
+    return _last_line_says(lines[-1], problem.answer)
+
+
+FAMILIES = {"fraction": fraction, "percent": percent}
+CHECKS = {"fraction": check_fraction, "percent": check_percent}

@@ -6,6 +6,8 @@ that much and no more. `->` shows the result so far: digits found from the right
 
 from __future__ import annotations
 
+import re
+
 
 def add_lines(a: int, b: int) -> list[str]:
     """a+b: one line when both have at most two digits, else columns from the right, the carry as a third term.
@@ -105,6 +107,27 @@ def div_lines(a: int, b: int) -> list[str]:
         part %= b
     lines.append(f"={quotient} r {part}" if part else f"={quotient}")
     return lines
+
+
+def calculation_key(a: int, operator: str, b: int) -> str:
+    """The name of a calculation for Problem.keys, the same for a+b and b+a: "add:347+589"."""
+    if operator in "+*" and a > b:
+        a, b = b, a
+    return f"{_FAMILY[operator]}:{a}{operator}{b}"
+
+
+def contained_keys(lines: list[str]) -> list[str]:
+    """The names of the calculations over several lines that this work contains; one-line ones are the tables one learns."""
+    keys = []
+    for line in lines:
+        for a, operator, b in _CALCULATION.findall(line) if _HEADER.fullmatch(line) else ():
+            keys.append(calculation_key(int(a), operator, int(b)))
+    return keys
+
+
+_FAMILY = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
+_HEADER = re.compile(r"(?:-?\d+[-+]\d+=)?(?:-\()?\d+[-+*/]\d+\)?")
+_CALCULATION = re.compile(r"(\d+)([-+*/])(\d+)")
 
 
 def _is_small(a: int, b: int) -> bool:

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 HELD_OUT_PERCENT = 5  # of all problems, chosen by hash, never trained on
+HELD_OUT_MARK = "held out:"  # begins the key of a problem that belongs to the test set whatever its hash says
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Problem:
 
 def is_held_out(key: str) -> bool:
     """Whether a problem belongs to the test set; a function of its name alone, so that it never changes."""
+    if key.startswith(HELD_OUT_MARK):
+        return True
     digest = hashlib.sha1(key.encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100 < HELD_OUT_PERCENT
 

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import verify
 from expression import relation_holds, value_of
-from phrasebook import Phrasebook
+from phrasings import in_words, load_phrasings
 from problem import Problem, Source
 from steps import Work
 
-FRACTIONS = Phrasebook("fraction")
-PERCENTAGES = Phrasebook("percent")
+FRACTIONS = load_phrasings("fraction")
+PERCENTAGES = load_phrasings("percent")
 
 Pair = tuple[int, int]  # numerator, denominator, as written
 
@@ -99,11 +99,12 @@ def operate(source: Source) -> Problem:
             c, d = d, c
         answer = reduce(work, work.multiply(a, c), work.multiply(b, d))
     name = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}[sign]
-    template = FRACTIONS.of(source, name, "calculate")
+    kind = name if source.chance(0.45) else "calculate"
+    template = source.phrase(*FRACTIONS[kind])
     first, second = _as_operand(p), _as_operand(q)
     question = template.format(p=first, q=second, e=_expression(source, first, sign, second))
     p, q = (max(p, q), min(p, q)) if sign in "+*" else (p, q)
-    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:{written(p)}{sign}{written(q)}", *work.keys])
+    return work.problem("fraction", question, answer, f"{written(p)}{sign}{written(q)}")
 
 
 def _as_operand(pair: Pair) -> str:
@@ -133,8 +134,8 @@ def simplify(source: Source) -> Problem:
     pair = numerator * factor, denominator * factor
     work = Work()
     answer = reduce(work, *pair)
-    question = FRACTIONS.of(source, "simplify").format(p=written(pair))
-    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:simplify {written(pair)}"])
+    question = source.phrase(*FRACTIONS["simplify"]).format(p=written(pair))
+    return work.problem("fraction", question, answer, f"simplify {written(pair)}")
 
 
 def compare(source: Source) -> Problem:
@@ -156,8 +157,8 @@ def compare(source: Source) -> Problem:
     else:
         answer = "equal" if sign == "=" else written(p if (sign == ">") == (kind == "larger") else q)
         work.say(f" {kind}: {answer}" if answer != "equal" else " both: equal")
-    question = FRACTIONS.of(source, kind).format(p=written(p), q=written(q))
-    return Problem.ask("fraction", question, work.text(), answer, [f"fraction:{written(max(p, q))}?{written(min(p, q))}"])
+    question = source.phrase(*FRACTIONS[kind]).format(p=written(p), q=written(q))
+    return work.problem("fraction", question, answer, f"{written(max(p, q))}?{written(min(p, q))}")
 
 
 def part_of(source: Source) -> Problem:
@@ -169,9 +170,8 @@ def part_of(source: Source) -> Problem:
     work = Work()
     product = work.multiply(whole, numerator)
     answer = str(work.divide(product, denominator))
-    question = FRACTIONS.of(source, "of").format(p=f"{numerator}/{denominator}", n=whole)
-    key = f"fraction:{numerator}/{denominator} of {whole}"
-    return Problem.ask("fraction", question, work.text(), answer, [key, *work.keys])
+    question = source.phrase(*FRACTIONS["of"]).format(p=f"{numerator}/{denominator}", n=whole)
+    return work.problem("fraction", question, answer, f"{numerator}/{denominator} of {whole}")
 
 
 def decimal(source: Source) -> Problem:
@@ -191,9 +191,8 @@ def decimal(source: Source) -> Problem:
         quotient += "" if "." in quotient else "."
         rest = (rest - taken) * 10
     lines.append(f"={quotient}")
-    question = FRACTIONS.of(source, "decimal").format(p=f"{numerator}/{denominator}")
-    key = f"fraction:decimal {numerator}/{denominator}"
-    return Problem.ask("fraction", question, "\n".join(lines), quotient, [key])
+    question = source.phrase(*FRACTIONS["decimal"]).format(p=f"{numerator}/{denominator}")
+    return Work(*lines).problem("fraction", question, quotient, f"decimal {numerator}/{denominator}")
 
 
 FRACTION_KINDS = (operate,) * 11 + (simplify,) * 3 + (compare,) * 3 + (part_of,) * 3 + (decimal,) * 2
@@ -250,8 +249,8 @@ def percent_of(source: Source) -> Problem:
             break
     work = Work()
     answer = _finish(work, work.multiply(base, rate), scale)
-    question = PERCENTAGES.of(source, "of").format(x=text, y=base)
-    return Problem.ask("percent", question, work.text(), answer, [f"percent:{text}% of {base}", *work.keys])
+    question = source.phrase(*PERCENTAGES["of"]).format(x=text, y=base)
+    return work.problem("percent", question, answer, f"{text}% of {base}")
 
 
 def percent_change(source: Source) -> Problem:
@@ -275,8 +274,8 @@ def percent_change(source: Source) -> Problem:
         total = work.multiply(base, left)
     answer = _finish(work, total, scale)
     kind = "increase" if is_increase else "decrease"
-    question = PERCENTAGES.of(source, kind).format(x=text, y=base)
-    return Problem.ask("percent", question, work.text(), answer, [f"percent:{base} {kind} {text}%", *work.keys])
+    question = source.phrase(*PERCENTAGES[kind]).format(x=text, y=base)
+    return work.problem("percent", question, answer, f"{base} {kind} {text}%")
 
 
 def what_percent(source: Source) -> Problem:
@@ -285,8 +284,8 @@ def what_percent(source: Source) -> Problem:
     work = Work()
     work.divide(work.multiply(part, 100), base)
     work.say(f"{percent}%")
-    question = PERCENTAGES.of(source, "what percent").format(y=base, z=part)
-    return Problem.ask("percent", question, work.text(), f"{percent}%", [f"percent:{part} is ?% of {base}", *work.keys])
+    question = source.phrase(*PERCENTAGES["what percent"]).format(y=base, z=part)
+    return work.problem("percent", question, f"{percent}%", f"{part} is ?% of {base}")
 
 
 def of_what(source: Source) -> Problem:
@@ -294,8 +293,8 @@ def of_what(source: Source) -> Problem:
     base, part, percent = _base_and_part(source)
     work = Work()
     answer = str(work.divide(work.multiply(part, 100), percent))
-    question = PERCENTAGES.of(source, "of what").format(x=percent, z=part)
-    return Problem.ask("percent", question, work.text(), answer, [f"percent:{part} is {percent}% of ?", *work.keys])
+    question = source.phrase(*PERCENTAGES["of what"]).format(x=percent, z=part)
+    return work.problem("percent", question, answer, f"{part} is {percent}% of ?")
 
 
 def _base_and_part(source: Source) -> tuple[int, int, int]:
@@ -316,8 +315,8 @@ def percent_between(source: Source) -> Problem:
     work.subtract(max(base, after), min(base, after))
     work.divide(work.multiply(change, 100), base)
     work.say(f"{percent}%")
-    question = PERCENTAGES.of(source, "rise" if is_rise else "fall").format(y=base, z=after)
-    return Problem.ask("percent", question, work.text(), f"{percent}%", [f"percent:{base} to {after}", *work.keys])
+    question = source.phrase(*PERCENTAGES["rise" if is_rise else "fall"]).format(y=base, z=after)
+    return work.problem("percent", question, f"{percent}%", f"{base} to {after}")
 
 
 PERCENT_KINDS = (percent_of,) * 9 + (percent_change,) * 6 + (what_percent,) * 3 + (of_what,) * 2 + (percent_between,) * 1

@@ -1,10 +1,12 @@
 """The families of problems: each module has FAMILIES, a dict from a family's name to a function Source -> Problem."""
 
+import functools
 import importlib
 
 MODULES = ("arithmetic", "ordering", "units", "fractions", "algebra", "words", "logic", "rules", "tools", "refusals")
 
 
+@functools.cache
 def all_families() -> dict:
     """Every family's name with the function that makes one problem of it."""
     families = {}

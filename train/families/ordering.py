@@ -1,0 +1,299 @@
+"""Numbers by size: families `compare` (two numbers) and `sort` (a list, or one number of it by its rank)."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from phrasings import as_list, load_phrasings
+from problem import Problem, Source
+
+_COMPARE = load_phrasings("compare")
+_SORT = load_phrasings("sort")
+
+_WORDS = {
+    ">": ("is greater than", "is larger than", "is bigger than", "is more than", "exceeds"),
+    "<": ("is less than", "is smaller than", "is lower than"),
+    "=": ("is equal to", "equals", "is the same as"),
+}
+
+
+# -- two numbers --------------------------------------------------------------------------------------------------------
+
+
+def comparison(source: Source) -> Problem:
+    a, b = _two_numbers(source)
+    kinds = ("larger", "smaller", "greater?", "less?", "equal?", "claim", "sign")
+    kind = source.rng.choices(kinds, (26, 20, 14, 12, 5, 8, 15))[0]
+    if kind == "equal?" and source.chance(0.4):
+        b = a
+    lines, sign = compare_lines(a, b)
+    shown_a, shown_b = _written(source, a, b)
+    if kind == "claim":
+        claimed = source.rng.choices((">", "<", "=", sign), (40, 40, 5, 15))[0]
+        relation = source.rng.choice(_WORDS[claimed]) if source.chance(0.5) else claimed
+        space = "" if relation == claimed and source.chance(0.4) else " "
+        claim = f"{shown_a}{space}{relation}{space}{shown_b}"
+        question = source.phrase(*_COMPARE[kind]).format(claim=claim)
+        answer = "true" if claimed == sign else "false"
+        lines.append(f"{a}{claimed}{b}: {answer}")
+    else:
+        question = source.phrase(*_COMPARE[kind]).format(a=shown_a, b=shown_b)
+        if kind == "sign":
+            answer = f"{a} {sign} {b}"
+            lines.append(answer)
+        elif kind in ("larger", "smaller"):
+            wanted = ">" if kind == "larger" else "<"
+            answer = "equal" if sign == "=" else a if sign == wanted else b
+            lines.append(f" {kind}: {answer}")
+        else:
+            claimed = {"greater?": ">", "less?": "<", "equal?": "="}[kind]
+            answer = "yes" if claimed == sign else "no"
+            lines.append(f"{a}{claimed}{b}: {answer}")
+    key = f"compare:{min(a, b)},{max(a, b)}"
+    return Problem.ask("compare", question, "\n".join(lines), answer, [key])
+
+
+def compare_lines(a: str, b: str) -> tuple[list[str], str]:
+    """Which of two numbers, written as text, is larger; with the sign (<, > or =) that stands between them.
+
+    4821:4,4812:4,4=4 | 4=4,8=8,2>1 | 4821>4812
+    The digits before the point are counted; when there are as many, digits are compared from the left up to the first
+    that differ, a missing one behind the point counting as 0. Of two negative numbers the parts behind the signs are.
+    """
+    if a.startswith("-") != b.startswith("-"):
+        sign = "<" if a.startswith("-") else ">"
+        return [f"{a}<0,{b}>=0" if sign == "<" else f"{a}>=0,{b}<0", f"{a}{sign}{b}"], sign
+    if a.startswith("-"):
+        lines, sign = compare_lines(a[1:], b[1:])
+        sign = {"<": ">", ">": "<", "=": "="}[sign]
+        return [*lines, f"{a}{sign}{b}"], sign
+    whole_a, _, part_a = a.partition(".")
+    whole_b, _, part_b = b.partition(".")
+    sign = _sign(len(whole_a), len(whole_b))
+    lines = [f"{a}:{len(whole_a)},{b}:{len(whole_b)},{len(whole_a)}{sign}{len(whole_b)}"]
+    if sign == "=":
+        width = max(len(part_a), len(part_b))
+        steps = []
+        for x, y in zip(whole_a + part_a.ljust(width, "0"), whole_b + part_b.ljust(width, "0")):
+            sign = _sign(x, y)
+            steps.append(f"{x}{sign}{y}")
+            if sign != "=":
+                break
+        lines.append(",".join(steps))
+    lines.append(f"{a}{sign}{b}")
+    return lines, sign
+
+
+def _sign(x, y) -> str:
+    return "<" if x < y else ">" if x > y else "="
+
+
+def _two_numbers(source: Source) -> tuple[str, str]:
+    """Two numbers as text; often of one length and with a common beginning, which makes them hard to tell apart."""
+    kind = source.rng.random()
+    if kind < 0.18:
+        return _two_decimals(source)
+    a = source.number(6)
+    if kind < 0.4:
+        b = source.number(6)
+    elif kind < 0.55:
+        b = source.number(len(str(a)), len(str(a)))
+    elif kind < 0.6:
+        b = a
+    elif kind < 0.66:  # the same digits in another order
+        b = int("".join(source.rng.sample(str(a), len(str(a)))))
+    else:
+        below = 10 ** source.rng.randint(1, len(str(a)))
+        b = a - a % below + source.rng.randrange(below)
+    if kind > 0.95:
+        return source.rng.choice(((f"-{a or 1}", str(b)), (str(a), f"-{b or 1}"), (f"-{a or 1}", f"-{b or 1}")))
+    return str(a), str(b)
+
+
+def _two_decimals(source: Source) -> tuple[str, str]:
+    whole = source.number(3)
+    other = whole if source.chance(0.7) else source.number(3)
+    digits = "".join(source.rng.choice("0123456789") for _ in range(3))
+    if source.chance(0.5):  # the same beginning behind the point
+        same = source.rng.randint(0, 2)
+        others = digits[:same] + "".join(source.rng.choice("0123456789") for _ in range(3 - same))
+    else:
+        others = "".join(source.rng.choice("0123456789") for _ in range(3))
+    a = f"{whole}.{digits[: source.rng.randint(1, 3)]}"
+    b = f"{other}.{others[: source.rng.randint(1, 3)]}"
+    if source.chance(0.1):
+        b = str(other)
+    return source.rng.choice(((a, b), (b, a)))
+
+
+def _written(source: Source, a: str, b: str) -> tuple[str, str]:
+    if source.chance(0.06) and "." not in a + b:
+        return f"{int(a):,}", f"{int(b):,}"
+    return a, b
+
+
+# -- lists --------------------------------------------------------------------------------------------------------------
+
+
+def sorting(source: Source) -> Problem:
+    kinds = ("ascending", "descending", "largest", "smallest", "second largest", "second smallest", "median")
+    kind = source.rng.choices(kinds, (34, 24, 13, 13, 5, 4, 7))[0]
+    count = source.rng.choice((3, 5, 7)) if kind == "median" else source.rng.randint(3, 7)
+    numbers = _several_numbers(source, count)
+    question = source.phrase(*_SORT[kind]).format(list=_list(source, list(map(str, numbers))))
+    choose = max if kind in ("descending", "largest", "second largest") else min
+    rounds = {"largest": 1, "smallest": 1, "second largest": 2, "second smallest": 2, "median": (count + 1) // 2}
+    lines, chosen = selection_lines(numbers, choose, rounds.get(kind, count))
+    answer = str(chosen[-1])
+    if kind in ("ascending", "descending"):
+        answer = ", ".join(map(str, chosen))
+        lines.append(answer)
+    return Problem.ask("sort", question, "\n".join(lines), answer, ["sort:" + ",".join(map(str, sorted(numbers)))])
+
+
+def selection_lines(numbers: list[int], choose, rounds: int) -> tuple[list[str], list[int]]:
+    """Takes the smallest (choose=min) or largest (max) of what remains, so many times; with the numbers taken.
+
+    45 12 78 33: 45,12->12,78->12,33->12 | 45 78 33: 45,78->45,33->33 | 45 78: 45,78->45 | 78
+    Every number is compared with the best so far, and both stand there before the choice is written.
+    """
+    remaining = list(numbers)
+    lines, chosen = [], []
+    for _ in range(rounds):
+        best = remaining[0]
+        steps = str(best)
+        for number in remaining[1:]:
+            best = choose(best, number)
+            steps += f",{number}->{best}"
+        listed = " ".join(map(str, remaining))
+        lines.append(f"{listed}: {steps}" if len(remaining) > 1 else listed)
+        chosen.append(best)
+        remaining.remove(best)
+    return lines, chosen
+
+
+def _several_numbers(source: Source, count: int) -> list[int]:
+    """Numbers of 1 to 4 digits; some lists have numbers of one length only, or ones that are close, or equal ones."""
+    kind = source.rng.random()
+    if kind < 0.45:
+        numbers = [source.number(4) for _ in range(count)]
+    elif kind < 0.8:
+        digits = source.rng.choice((1, 2, 2, 3, 4))
+        numbers = [source.number(digits, digits) for _ in range(count)]
+    else:
+        below = source.rng.choice((20, 100, 100))
+        start = source.number(4)
+        numbers = [start - start % below + source.rng.randrange(below) for _ in range(count)]
+    if source.chance(0.9):  # different ones, as far as the length allows
+        numbers = list(dict.fromkeys(numbers))
+        while len(numbers) < count:
+            number = source.number(4)
+            if number not in numbers:
+                numbers.insert(source.rng.randrange(len(numbers) + 1), number)
+    return numbers
+
+
+def _list(source: Source, items: list[str]) -> str:
+    style = source.rng.random()
+    if style < 0.55:
+        return as_list(items, source)
+    if style < 0.75:
+        return " ".join(items)
+    if style < 0.85:
+        return ",".join(items)
+    if style < 0.95:
+        return "[" + ", ".join(items) + "]"
+    return "; ".join(items)
+
+
+# -- the checks of the work ---------------------------------------------------------------------------------------------
+
+
+def check_comparison(problem: Problem) -> str | None:
+    """Counts and compares again, with decimals, whatever the lines say."""
+    lines = problem.thinking.split("\n")
+    asked = problem.keys[0].partition(":")[2].split(",")
+    stated = re.fullmatch(r"(-?[\d.]+)([<>=])(-?[\d.]+)", lines[-2])
+    if not stated or sorted((stated[1], stated[3])) != sorted(asked):
+        return f"'{lines[-2]}' does not compare {asked[0]} with {asked[1]}"
+    a, sign, b = stated.groups()
+    if sign != _sign(Decimal(a), Decimal(b)):
+        return f"'{lines[-2]}' is false"
+    wrong = _check_digits(lines[:-2], a, b)
+    if wrong:
+        return wrong
+    return _check_verdict(lines[-1], a, sign, b, problem.answer)
+
+
+def _check_digits(lines: list[str], a: str, b: str) -> str | None:
+    if (a[0] == "-") != (b[0] == "-"):
+        wanted = [f"{x}{'<0' if x[0] == '-' else '>=0'}" for x in (a, b)]
+        return None if lines == [",".join(wanted)] else f"{lines} should say {wanted}"
+    if a[0] == "-":
+        a, b = a[1:], b[1:]
+        if not lines or lines[-1] != f"{a}{_sign(Decimal(a), Decimal(b))}{b}":
+            return f"{lines} does not end by comparing {a} with {b}"
+        lines = lines[:-1]
+    counts = [len(str(int(Decimal(x)))) for x in (a, b)]
+    if not lines or lines[0] != f"{a}:{counts[0]},{b}:{counts[1]},{counts[0]}{_sign(*counts)}{counts[1]}":
+        return f"{lines} does not begin with the counts {counts} of digits"
+    if counts[0] != counts[1]:
+        return None if len(lines) == 1 else f"'{lines[1]}' is not needed"
+    places = max(-Decimal(x).as_tuple().exponent for x in (a, b))
+    digits = [str(int(Decimal(x).scaleb(places))).zfill(counts[0] + places) for x in (a, b)]
+    differ = next((k for k in range(len(digits[0])) if digits[0][k] != digits[1][k]), len(digits[0]) - 1)
+    wanted = ",".join(f"{x}{_sign(x, y)}{y}" for x, y in zip(digits[0][: differ + 1], digits[1]))
+    return None if lines[1:] == [wanted] else f"{lines[1:]} should be '{wanted}'"
+
+
+def _check_verdict(line: str, a: str, sign: str, b: str, answer: str) -> str | None:
+    if line == answer == f"{a} {sign} {b}":
+        return None
+    said = line.rpartition(": ")
+    if said[2] != answer:
+        return f"'{line}' does not give the answer '{answer}'"
+    if said[0] in (" larger", " smaller"):
+        best = (max if said[0] == " larger" else min)(a, b, key=Decimal)
+        right = answer == ("equal" if sign == "=" else best)
+    else:
+        claimed = said[0][len(a) : len(said[0]) - len(b)]
+        right = said[0] == f"{a}{claimed}{b}" and answer in (("yes", "true") if claimed == sign else ("no", "false"))
+    return None if right else f"'{line}' does not follow from {a}{sign}{b}"
+
+
+def check_sorting(problem: Problem) -> str | None:
+    """Every line lists what remains, goes through all of it, and takes the smallest, or every line the largest."""
+    lines = problem.thinking.split("\n")
+    wanted = sorted(map(int, problem.keys[0].partition(":")[2].split(",")))
+    whole = ", " in problem.answer
+    remaining, taken, directions = None, [], {min, max}
+    for line in lines[: len(lines) - whole]:
+        listed, _, steps = line.partition(": ")
+        numbers = [int(text) for text in listed.split(" ")]
+        if sorted(numbers) != wanted if remaining is None else numbers != remaining:
+            return f"'{line}' does not list what remains"
+        best = numbers[-1]
+        if len(numbers) > 1:
+            found = re.fullmatch(r"(\d+)((?:,\d+->\d+)+)", steps)
+            if not found:
+                return f"'{line}' is no selection"
+            pairs = [(int(x), int(y)) for x, y in re.findall(r",(\d+)->(\d+)", found[2])]
+            if [int(found[1]), *(x for x, _ in pairs)] != numbers:
+                return f"'{line}' does not go through its list"
+            bests = [y for _, y in pairs]
+            directions &= {way for way in (min, max) if all(way(numbers[: k + 2]) == y for k, y in enumerate(bests))}
+            best = bests[-1]
+        taken.append(best)
+        numbers.remove(best)
+        remaining = numbers
+    if not directions:
+        return "the smallest is taken in one line, the largest in another, or neither"
+    if whole:
+        in_order = lines[-1] == problem.answer == ", ".join(map(str, taken)) and not remaining
+        return None if in_order else f"'{lines[-1]}' is not the order in which the numbers were taken"
+    return None if problem.answer == str(taken[-1]) else f"'{problem.answer}' is not what the last line took"
+
+
+FAMILIES = {"compare": comparison, "sort": sorting}
+CHECKS = {"compare": check_comparison, "sort": check_sorting}

@@ -17,6 +17,7 @@
 #include "convert/verify.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf_writer.h"
+#include "formats/quality_card.h"
 #include "model/sambay_config.h"
 #include "text/tokenizer_data.h"
 
@@ -59,6 +60,9 @@ class Converter {
     specs_ = sambay_tensors(expected_.config);
     SAMBAY_TRY(sources_, match_tensors(checkpoint_, specs_), checkpoint_.name());
     SAMBAY_TRY_VOID(load_tokenizer());
+    SAMBAY_TRY(const std::optional<QualityCard> card, load_quality_card(checkpoint_),
+               "reading the quality card");
+    if (card) expected_.card = quality_card_json(*card, false);
     choose_types();
     auto created = GgufWriter::create(options_.out_file, metadata(), expected_.tensors);
     if (!created) return tl::unexpected(std::move(created).error());
@@ -113,6 +117,7 @@ class Converter {
     };
     if (expected_.tokenizer) append(tokenizer_to_gguf(*expected_.tokenizer, expected_.config.vocab));
     append(generation_defaults_to_gguf(load_generation_defaults(checkpoint_)));
+    if (expected_.card) entries.push_back({std::string(kCardKey), *expected_.card});
     return entries;
   }
 

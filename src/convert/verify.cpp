@@ -6,6 +6,7 @@
 
 #include "base/release_pages.h"
 #include "formats/checkpoint.h"
+#include "formats/quality_card.h"
 
 namespace sambay {
 namespace {
@@ -50,6 +51,13 @@ Result<void> check_tokenizer(const Checkpoint& file, const GgufExpectation& expe
   return same_tokenizer(*tokenizer, *expected.tokenizer) ? Result<void>{} : differs("the tokenizer");
 }
 
+Result<void> check_card(const Checkpoint& file, const GgufExpectation& expected) {
+  if (file.gguf().has(kCardKey) != expected.card.has_value()) return differs("the quality card");
+  if (!expected.card) return {};
+  const auto text = file.gguf().string(kCardKey);
+  return text && *text == *expected.card ? Result<void>{} : differs("the quality card");
+}
+
 Result<void> check_tensor(const TensorView& view, uint64_t expected, const VerifyCallbacks& callbacks,
                           int64_t& done_bytes) {
   Checksum checksum;
@@ -73,6 +81,7 @@ Result<int64_t> verify_gguf(const std::string& path, const GgufExpectation& expe
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(file), "reading the configuration");
   if (!(config == expected.config)) return differs("the configuration");
   SAMBAY_TRY_VOID(check_tokenizer(file, expected));
+  SAMBAY_TRY_VOID(check_card(file, expected));
   if (file.tensors().size() != expected.tensors.size()) return differs("the tensor table");
   int64_t done_bytes = 0;
   for (size_t i = 0; i < expected.tensors.size(); i++) {

@@ -35,6 +35,7 @@ struct GgufExpectation {
   std::vector<GgufTensor> tensors;
   std::vector<uint64_t> checksums;  ///< of each tensor's bytes
   std::optional<TokenizerData> tokenizer;
+  std::optional<std::string> card;  ///< the text of the quality card
 };
 
 struct VerifyCallbacks {

@@ -76,6 +76,7 @@ Result<CheckpointText> read_side_files(const std::string& folder) {
       {"tokenizer_config.json", kMaxTokenizerBytes, &CheckpointText::tokenizer_config},
       {"generation_config.json", kMaxConfigBytes, &CheckpointText::generation_config},
       {"chat_template.jinja", kMaxConfigBytes, &CheckpointText::chat_template},
+      {"card.json", kMaxConfigBytes, &CheckpointText::card},
   };
   auto config = read_text(folder + "/" + kConfig, kMaxConfigBytes);
   if (!config) return tl::unexpected(std::move(config).error());

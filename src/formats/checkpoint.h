@@ -29,6 +29,7 @@ struct CheckpointText {
   std::optional<std::string> tokenizer_config;   // tokenizer_config.json
   std::optional<std::string> generation_config;  // generation_config.json
   std::optional<std::string> chat_template;      // chat_template.jinja
+  std::optional<std::string> card;               // card.json, see quality_card.h
 };
 
 /// Keeps the mapped files alive; views are valid as long as it lives. Move-only, thread-safe after open.

@@ -105,6 +105,29 @@ std::string format_check(const ModelReport& report) {
   return text;
 }
 
+/// Percent; small shortfalls stay visible.
+std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+std::string format_card(const ModelReport& report) {
+  if (!report.card_error.empty()) return "\nquality card   ignored: " + report.card_error + "\n";
+  if (!report.card) return "";
+  const QualityCard& card = *report.card;
+  std::string text = fmt::format(
+      "\nquality card   made by {}, problems of seed {}{}\n", printable(card.made_by), card.problems_seed,
+      card.families_of.empty() ? "" : fmt::format(", families with {}", printable(card.families_of)));
+  text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", "family", "problems", "answer", "work", "both");
+  for (const QualityCard::Family& f : card.families)
+    text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", f.name, f.problems, percent(f.answer),
+                        percent(f.work), percent(f.both));
+  text +=
+      fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", "type", "accuracy", "KL divergence", "same first choice");
+  for (const QualityCard::Type& t : card.types)
+    text += fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", t.name, percent(t.accuracy),
+                        t.kl_mean ? fmt::format("{:.2g}", *t.kl_mean) : "-",
+                        t.top1_agreement ? fmt::format("{:.2f} %", 100 * *t.top1_agreement) : "-");
+  return text;
+}
+
 ordered_json config_json(const SambaYConfig& c) {
   ordered_json layers = ordered_json::array();
   for (int i = 0; i < c.layers; i++) layers.push_back(kMixerNames[static_cast<size_t>(c.mixer(i))]);
@@ -177,7 +200,7 @@ std::string format_info(const ModelReport& report, bool all_tensors) {
       line("architecture", "phi4flash (SambaY)") + line("parameters", with_commas(report.parameters)) +
       line("size",
            fmt::format("{}, of which weights {}", mebi(report.file_bytes), mebi(report.weight_bytes))) +
-      format_config(report.config) + format_tokenizer(report) + format_groups(report);
+      format_config(report.config) + format_tokenizer(report) + format_groups(report) + format_card(report);
   if (!report.metadata.empty()) {
     text += "\nmetadata\n";
     for (const auto& [key, value] : report.metadata)
@@ -203,6 +226,8 @@ std::string info_json(const ModelReport& report) {
     for (const auto& [key, value] : report.metadata) metadata[key] = value;
     object["metadata"] = std::move(metadata);
   }
+  if (report.card) object["card"] = ordered_json::parse(quality_card_json(*report.card, false));
+  if (!report.card_error.empty()) object["card"] = {{"error", report.card_error}};
   object["tensors"] = tensors_json(report);
   if (report.problems) object["check"] = {{"ok", report.problems->empty()}, {"problems", *report.problems}};
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -132,9 +132,13 @@ Result<ModelReport> describe_model(const InfoOptions& options) {
   SAMBAY_TRY(const std::vector<const TensorView*> views, match_tensors(checkpoint, specs), report.name);
   describe_tensors(specs, views, report);
   describe_tokenizer(checkpoint, report);
+  if (auto card = load_quality_card(checkpoint))
+    report.card = *std::move(card);
+  else
+    report.card_error = card.error().message;
   if (report.kind == CheckpointKind::gguf)
     for (const std::string& key : checkpoint.gguf().keys())
-      report.metadata.emplace_back(key, checkpoint.gguf().describe(key));
+      if (key != kCardKey) report.metadata.emplace_back(key, checkpoint.gguf().describe(key));
   if (options.check) SAMBAY_TRY_VOID(check_weights(options, specs, views, report));
   return report;
 }

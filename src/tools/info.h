@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/checkpoint.h"
+#include "formats/quality_card.h"
 #include "model/sambay_config.h"
 #include "model/tensor_table.h"
 #include "sambay/error.h"
@@ -45,6 +46,8 @@ struct ModelReport {
   std::array<Group, kTensorGroupCount> groups;  ///< by TensorGroup
   std::optional<TokenizerInfo> tokenizer;
   std::string tokenizer_error;  ///< why it cannot be used; "" also when there is none
+  std::optional<QualityCard> card;
+  std::string card_error;  ///< why it cannot be shown; "" also when there is none
   std::vector<std::pair<std::string, std::string>> metadata;  ///< of a GGUF: key and value as short text
   std::optional<std::vector<std::string>> problems;           ///< what the check found; unset: not checked
 };

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "formats/checkpoint.h"
+#include "formats/quality_card.h"
 #include "support/golden.h"
 #include "support/temp_folder.h"
 #include "support/tiny_checkpoint.h"
@@ -417,6 +418,38 @@ TEST(Convert, OfALargeModelStaysSmallInMemory) {
   constexpr int64_t kShadow = 0;
 #endif
   EXPECT_LT(most - before, kModelBytes / 8 + kShadow);
+}
+
+// --- the quality card -----------------------------------------------------------------------------------
+
+TEST(Convert, TakesTheQualityCardAlongFromFolderToGgufToGguf) {
+  const Folders folders{TinyCheckpoint()};
+  folders.in.write("card.json", R"({"made_by": "me", "problems_seed": 7, "families": {"sub": {"problems": 3,
+      "answer": 1, "work": 0.5, "both": 0.5}}, "types": {"bf16": {"accuracy": 0.5}}, "more": 1})");
+  ASSERT_TRUE(folders.run(DType::f32).has_value());
+  const std::string again = folders.out.file("again.gguf");
+  ASSERT_TRUE(convert_to(folders.target(), again, DType::bf16).has_value());
+  for (const std::string& path : {folders.target(), again}) {
+    const auto card = load_quality_card(*Checkpoint::open(path));
+    ASSERT_TRUE(card.has_value()) << card.error().message;
+    ASSERT_TRUE(card->has_value()) << path;
+    EXPECT_EQ((*card)->problems_seed, 7u);
+    ASSERT_EQ((*card)->families.size(), 1u);
+    EXPECT_EQ((*card)->families[0].work, 0.5);
+  }
+}
+
+TEST(Convert, WithoutACardWritesNone) {
+  const Folders folders{TinyCheckpoint()};
+  ASSERT_TRUE(folders.run(DType::f32).has_value());
+  EXPECT_FALSE(Checkpoint::open(folders.target())->gguf().has(kCardKey));
+}
+
+TEST(Convert, RefusesAMalformedCard) {
+  const Folders folders{TinyCheckpoint()};
+  folders.in.write("card.json",
+                   R"({"made_by": "me", "problems_seed": 7, "families": {}, "types": {"bf16": {}}})");
+  EXPECT_THAT(folders.refusal(DType::f32, ErrorCode::corrupt), HasSubstr("card.json: types.bf16.accuracy"));
 }
 
 // --- the model in the repository ------------------------------------------------------------------------

@@ -93,6 +93,38 @@ TEST(Info, OfAModelWithoutTokenizerSaysSo) {
               AllOf(HasSubstr("tokenizer      none"), HasSubstr("values are finite")));
 }
 
+constexpr const char* kCard =
+    R"({"made_by": "sambay eval pocket", "problems_seed": 7, "families_of": "bf16",
+        "families": {"sub": {"problems": 200, "answer": 0.99, "work": 1, "both": 0.985},
+                     "add": {"problems": 100, "answer": 1, "work": 1, "both": 1}},
+        "types": {"bf16": {"accuracy": 0.99}, "q8_0": {"accuracy": 0.98, "kl_mean": 2.5e-5, "top1_agreement": 0.9987}}})";
+
+TEST(Info, ShowsTheQualityCard) {
+  const TempFolder folder;
+  TinyCheckpoint().write(folder);
+  EXPECT_FALSE(report_of(folder.path()).card);
+  folder.write("card.json", kCard);
+  const ModelReport report = report_of(folder.path());
+  ASSERT_TRUE(report.card) << report.card_error;
+  EXPECT_THAT(
+      format_info(report, false),
+      AllOf(HasSubstr("quality card   made by sambay eval pocket, problems of seed 7, families with bf16"),
+            HasSubstr("  sub                 200    99.0 %   100.0 %    98.5 %\n"),
+            HasSubstr("  q8_0             98.0 %       2.5e-05           99.87 %\n")));
+  const auto json = nlohmann::json::parse(info_json(report), nullptr, false);
+  EXPECT_EQ(json["card"], nlohmann::json::parse(kCard));
+}
+
+TEST(Info, IgnoresAMalformedQualityCardAndSaysSo) {
+  const TempFolder folder;
+  TinyCheckpoint().write(folder);
+  folder.write("card.json", R"({"made_by": 3})");
+  const ModelReport report = report_of(folder.path());
+  EXPECT_FALSE(report.card);
+  EXPECT_THAT(format_info(report, false), AllOf(HasSubstr("quality card   ignored: "), HasSubstr("made_by")));
+  EXPECT_THAT(info_json(report), HasSubstr("card.json: made_by: must be a text"));
+}
+
 TEST(InfoCheck, NamesEachTensorWithValuesThatAreNotFinite) {
   for (const char* type : {"F32", "F16", "BF16"}) {
     const TempFolder folder;

@@ -1,0 +1,124 @@
+"""Reads phrases/*.txt whose sections are for training, for the test, or for both, and whose lines have variants and tenses.
+
+    [train ask.top]
+    Who is [the ][tallest|biggest]?
+    [test ask.top]
+    ...
+
+A bracket lists alternatives, `[x]` alone means x or nothing. `@buys` is a verb whose tense the story decides.
+`#` begins a comment line. Placeholders like {name} are filled in with str.format_map.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+from problem import Source
+
+FOLDER = Path(__file__).parent / "phrases"
+MOST_VARIANTS = 3000  # of one line; more is a slip of the pen
+_HEADER = re.compile(r"\[(?:(train|test|both) )?([\w.]+)\]")
+_ALTERNATIVES = re.compile(r"\[([^\[\]]*)\]")
+
+
+def sections(file_name: str) -> dict[tuple[str, str], list[str]]:
+    """The lines of each section by (split, name); a section that names no split is for both."""
+    found: dict[tuple[str, str], list[str]] = {}
+    lines = None
+    for number, line in enumerate((FOLDER / file_name).read_text(encoding="utf-8").splitlines(), 1):
+        line = line.strip()
+        header = _HEADER.fullmatch(line)
+        if header:
+            lines = found.setdefault((header[1] or "both", header[2]), [])
+        elif line and not line.startswith("#"):
+            if lines is None:
+                raise ValueError(f"{file_name}:{number}: a line before the first section")
+            lines.append(line)
+    return found
+
+
+def variants(line: str) -> list[str]:
+    """The line with every choice of its alternatives."""
+    pieces = _ALTERNATIVES.split(line)  # text, alternatives, text, ...
+    choices = []
+    for position, piece in enumerate(pieces):
+        if position % 2 == 0:
+            choices.append([piece])
+        else:
+            choices.append(piece.split("|") if "|" in piece else [piece, ""])
+    result = ["".join(choice) for choice in itertools.product(*choices)]
+    if len(result) > MOST_VARIANTS:
+        raise ValueError(f"{len(result)} variants of '{line}'")
+    return result
+
+
+class Storybook:
+    """The phrasings of one file. Lines are chosen uniformly, then one of the line's variants."""
+
+    def __init__(self, file_name: str):
+        self.lines: dict[str, dict[str, list[list[str]]]] = {}
+        for (split, name), lines in sections(file_name).items():
+            by_split = self.lines.setdefault(name, {"train": [], "test": []})
+            expanded = [variants(line) for line in lines]
+            for one in ("train", "test") if split == "both" else (split,):
+                by_split[one] = by_split[one] + expanded
+
+    def pick(self, source: Source, name: str) -> str:
+        """A phrasing of the split at hand."""
+        choice = source.rng.choice
+        return choice(choice(self.lines[name][source.split]))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.lines
+
+    def has(self, source: Source, name: str) -> bool:
+        """Whether the split at hand has phrasings of that name."""
+        return name in self.lines and bool(self.lines[name][source.split])
+
+    def count(self, split: str, prefix: str = "") -> int:
+        """How many lines of the split there are in sections whose names begin like this."""
+        return sum(len(by_split[split]) for name, by_split in self.lines.items() if name.startswith(prefix))
+
+
+# -- tenses -------------------------------------------------------------------------------------------------------------
+
+
+def _read_past_forms() -> dict[str, str]:
+    return dict(line.split() for line in (FOLDER / "verbs.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+
+
+_PAST = _read_past_forms()
+_VERB = re.compile(r"@([A-Za-z]+)")
+
+
+def past_of(present: str) -> str:
+    """bakes -> baked, carries -> carried; the irregular ones are in phrases/verbs.txt."""
+    if present in _PAST:
+        return _PAST[present]
+    base = present
+    if base.endswith("ies"):
+        base = base[:-3] + "y"
+    elif base.endswith(("ches", "shes", "sses", "xes", "zzes", "oes")):
+        base = base[:-2]
+    elif base.endswith("s") and not base.endswith("ss"):
+        base = base[:-1]
+    if base in _PAST:
+        return _PAST[base]
+    if base.endswith("e"):
+        return base + "d"
+    if base.endswith("y") and base[-2] not in "aeiou":
+        return base[:-1] + "ied"
+    return base + "ed"
+
+
+def in_tense(text: str, past: bool) -> str:
+    """The text with its @verbs in the present or the past."""
+    if "@" not in text:
+        return text
+    return _VERB.sub((lambda match: past_of(match[1])) if past else r"\1", text)
+
+
+def capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

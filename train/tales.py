@@ -1,0 +1,356 @@
+"""Stories of how many things somebody has, put together from pieces of phrases/word_tales.txt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from storybook import Storybook, capitalised, in_tense
+from problem import Source
+from vocabulary import NOUNS, Noun, Person, a_person, may_meet
+
+MOST = 5_000  # no result is larger
+_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
+_COLOURS = "red blue green yellow white black brown orange pink purple".split()
+_BOOK = Storybook("word_tales.txt")
+
+
+@dataclass
+class Step:
+    """One operation of the solution: ` label left operation right`."""
+
+    label: str
+    left: int
+    operation: str
+    right: int
+
+
+@dataclass
+class Story:
+    """A question in words with the steps that answer it."""
+
+    text: str
+    answer: str
+    steps: list[Step] = field(default_factory=list)
+
+
+def as_word(number: int) -> str:
+    return _WORDS[number] if number <= 12 else str(number)
+
+
+def times_in_words(number: int) -> str:
+    return _TIMES.get(number, f"{number} times")
+
+
+def pronouns(person: Person) -> dict[str, str]:
+    if person.is_female:
+        return {"p": "she", "P": "She", "his": "her", "His": "Her", "him": "her"}
+    return {"p": "he", "P": "He", "his": "his", "His": "His", "him": "him"}
+
+
+def calculated(left: int, operation: str, right: int) -> int:
+    if operation == "+":
+        return left + right
+    if operation == "-":
+        return left - right
+    if operation == "*":
+        return left * right
+    return left % right if operation == "%" else left // right
+
+
+class Scene:
+    """Who and what a story is about, and how it writes numbers."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.rng = source.rng
+        self.in_words = self.rng.random() < 0.12
+        self.past = self.rng.random() < 0.4
+        self.words: dict[str, str] = {}
+
+    def cast(self, noun_kind: str) -> bool:
+        """Chooses people and things; false when this split may not tell of them together."""
+        choice = self.rng.choice
+        self.noun: Noun = choice(NOUNS[noun_kind])
+        people: list[Person] = []
+        for _ in range(3):
+            people.append(a_person(self.source, people))
+        self.main = people[0]
+        if not may_meet(self.source, self.main.name, self.noun.many):
+            return False
+        if self.source.split == "train" and not all(may_meet(self.source, one.name, self.noun.many) for one in people[1:]):
+            return False
+        box, kid = choice(NOUNS["container"]), choice(NOUNS["people"])
+        first, second = self.rng.sample(_COLOURS, 2)
+        self.box, self.kid = box, kid
+        self.words = pronouns(self.main) | {
+            "N": self.main.name, "O": people[1].name, "O2": people[2].name,
+            "t": self.noun.many, "s": self.noun.one, "box": box.one, "boxes": box.many, "kid": kid.one, "kids": kid.many,
+            "kin": choice(NOUNS["kin"]).one, "shop": choice(NOUNS["shop"]).one, "place": choice(NOUNS["place"]).one,
+            "c1": first, "c2": second,
+        }  # fmt: skip
+        return True
+
+    def number(self, value: int) -> str:
+        return as_word(value) if self.in_words else str(value)
+
+    def has(self, name: str) -> bool:
+        return _BOOK.has(self.source, name)
+
+    def say(self, name: str, **more) -> str:
+        """A phrasing of that name, filled in; numbers among `more` are written as this story writes them."""
+        words = self.words
+        if more:
+            words = words | {key: self.number(value) if isinstance(value, int) else value for key, value in more.items()}
+        return in_tense(_BOOK.pick(self.source, name), self.past).format_map(words)
+
+
+def some_number(rng, most: int, least: int = 2) -> int:
+    """Uniform in the number of digits, then in the number."""
+    digits = rng.randint(len(str(least)), len(str(most)))
+    low = max(least, 10 ** (digits - 1))
+    return rng.randint(low, max(low, min(most, 10**digits - 1)))
+
+
+class _Tale:
+    """A story as it grows: clauses (without subject, or whole sentences), steps, and the number of things so far."""
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        self.rng = scene.rng
+        self.clauses: list[tuple[bool, str]] = []  # (is a whole sentence, text)
+        self.steps: list[Step] = []
+        self.count = 0
+
+    def step(self, label: str, operation: str, right: int) -> None:
+        self.steps.append(Step(label, self.count, operation, right))
+        self.count = calculated(self.count, operation, right)
+
+    def first(self, label: str, left: int, operation: str, right: int) -> None:
+        self.count = left
+        self.step(label, operation, right)
+
+    def say(self, name: str, **more) -> None:
+        """Adds a clause: a sentence where the split has some, else a verb phrase; both where both exist."""
+        sentence = f"{name}.sentence"
+        whole = self.scene.has(sentence) and (not self.scene.has(name) or self.rng.random() < 0.35)
+        self.clauses.append((whole, self.scene.say(sentence if whole else name, **more)))
+
+
+def _open(tale: _Tale) -> None:
+    rng = tale.rng
+    kind = rng.choices(("own", "groups", "two", "than", "fewer", "times"), (50, 22, 12, 7, 5, 4))[0]
+    name = tale.scene.main.name
+    if kind == "own":
+        tale.count = some_number(rng, 900, 5)
+        tale.say("open", x=tale.count)
+    elif kind == "groups":
+        k = some_number(rng, 60) if rng.random() < 0.25 else rng.randint(2, 12)
+        x = some_number(rng, min(99, MOST // k // 2))
+        tale.first("total", k, "*", x)
+        tale.say("open.groups", k=k, x=x)
+    elif kind == "two":
+        x, y = some_number(rng, 600), some_number(rng, 600)
+        tale.first("total", x, "+", y)
+        tale.say("open.two", x=x, y=y)
+    elif kind == "times":
+        x, y = some_number(rng, 300), rng.randint(2, 5)
+        tale.first(name, x, "*", y)
+        tale.clauses.append((True, tale.scene.say("open.times", x=x, times=times_in_words(y))))
+    else:
+        x, y = some_number(rng, 600, 4), some_number(rng, 300)
+        if kind == "fewer":
+            x, y = max(x, y) + 1, min(x, y)
+        tale.first(name, x, "+" if kind == "than" else "-", y)
+        tale.clauses.append((True, tale.scene.say(f"open.{kind}", x=x, y=y)))
+
+
+def _events(tale: _Tale, how_many: int, kind: str, prefix: str = "") -> None:
+    """Adds events; `kind` is the kind of noun, some of which have events of their own."""
+    rng, scene = tale.rng, tale.scene
+    for _ in range(how_many):
+        what = rng.choices(("gain", "loss", "half", "double", "triple"), (42, 46, 6, 4, 2))[0]
+        if (what == "half" and tale.count % 2) or (what in ("double", "triple") and tale.count > 800):
+            what = "loss"
+        if tale.count < 2 or (prefix and what in ("double", "triple")):
+            what = "gain"
+        if what == "gain":
+            x = some_number(rng, 900 if tale.count > 60 else 120)
+            tale.say(prefix + "gain", x=x)
+            tale.step("total", "+", x)
+        elif what == "loss":
+            x = some_number(rng, tale.count - 1, 1 if tale.count < 4 else 2) if tale.count > 2 else 1
+            special = not prefix and f"loss.{kind}" in _BOOK and rng.random() < 0.4
+            tale.say(f"loss.{kind}" if special else prefix + "loss", x=x)
+            tale.step("left", "-", x)
+        elif what == "half":
+            tale.say(prefix + "half")
+            tale.step("left", "/", 2)
+        else:
+            tale.say(what)
+            tale.step("total", "*", 2 if what == "double" else 3)
+
+
+def _divisors(number: int, most: int = 15) -> list[int]:
+    return [k for k in range(2, most + 1) if number % k == 0 and number > k]
+
+
+def _question(tale: _Tale, prefix: str = "") -> str:
+    """The last sentences, with the steps that they ask for."""
+    rng, scene = tale.rng, tale.scene
+    shrinks = bool(tale.steps) and tale.steps[-1].label == "left"
+    plain = "left" if shrinks and rng.random() < 0.7 else "now"
+    wanted = rng.random()
+    if len(tale.steps) and wanted < 0.5 or len(tale.steps) > 3:
+        return scene.say(f"{prefix}{plain}" if prefix else f"ask.{plain}")
+    divisors = _divisors(tale.count)
+    if wanted < 0.8 and divisors:
+        k = rng.choice(divisors)
+        if rng.random() < 0.55:
+            tale.step("each", "/", k)
+            return scene.say(f"{prefix}share" if prefix else "ask.share", k=k)
+        text = scene.say(f"{prefix}pack" if prefix else "ask.pack", k=k)
+        tale.step("groups", "/", k)
+        return text
+    if prefix:
+        return scene.say(prefix + plain) if tale.steps else ""
+    if wanted < 0.87:
+        k = tale.count + some_number(rng, 200, 1)
+        tale.steps.append(Step("more", k, "-", tale.count))
+        tale.count = k - tale.count
+        return scene.say("ask.need", k=k)
+    if wanted < 0.94:
+        k = some_number(rng, 600)
+        tale.step("total", "+", k)
+        return scene.say("ask.together", k=k)
+    k = some_number(rng, 900)
+    if k == tale.count:
+        k += 1
+    less, more = sorted((k, tale.count))
+    people = (scene.main.name, scene.words["O2"])
+    if k > tale.count:
+        people = people[::-1]
+    tale.steps.append(Step("more", more, "-", less))
+    tale.count = more - less
+    return scene.say("ask.difference", k=k, more=people[0], less=people[1])
+
+
+def _joined(phrases: list[str]) -> str:
+    return phrases[0] if len(phrases) == 1 else ", ".join(phrases[:-1]) + " and " + phrases[-1]
+
+
+def _told(tale: _Tale) -> list[str]:
+    """The clauses as sentences."""
+    scene, rng = tale.scene, tale.rng
+    sentences: list[str] = []
+    position = 0
+    while position < len(tale.clauses):
+        whole, text = tale.clauses[position]
+        position += 1
+        if whole:
+            opening = rng.choice(("Then ", "Later ", "After that, ")) if sentences and rng.random() < 0.15 else ""
+            sentences.append(opening + _lower_start(text) if opening else capitalised(text))
+            continue
+        phrases = [text]
+        while position < len(tale.clauses) and not tale.clauses[position][0] and rng.random() < 0.45:
+            phrases.append(tale.clauses[position][1])
+            position += 1
+        joined = _joined(phrases)
+        if sentences:
+            sentences.append(capitalised(scene.say("link", vp=joined)))
+        else:
+            sentences.append(f"{scene.main.name} {joined}.")
+    return sentences
+
+
+def _lower_start(text: str) -> str:
+    """The sentence behind another word: its first word small, when it is not a name."""
+    first = text.split(" ", 1)[0]
+    if first in ("A", "The", "Half", "Another", "He", "She", "His", "Her", "Then", "Soon", "By", "On", "We", "Somebody", "Later"):
+        return text[:1].lower() + text[1:]
+    return text
+
+
+def _with_distractor(tale: _Tale, sentences: list[str]) -> None:
+    if tale.rng.random() < 0.1 and sentences:
+        place = 1 if len(sentences) < 3 else tale.rng.randint(1, 2)
+        sentences.insert(place, capitalised(tale.scene.say("distractor", d=tale.rng.randint(3, 14))))
+
+
+def tell_tale(source: Source) -> Story | None:
+    """A story put together from pieces; None when the choices did not fit."""
+    rng = source.rng
+    kind = rng.choices(("thing", "food", "animal"), (55, 35, 10))[0]
+    scene = Scene(source)
+    if not scene.cast(kind):
+        return None
+    tale = _Tale(scene)
+    form = rng.random()
+    events = rng.choices((0, 1, 2, 3), (12, 40, 36, 12))[0]
+    if form < 0.06:
+        text = _terse(tale, max(events, 1))
+    elif form < 0.24:
+        scene.past = scene.past and rng.random() < 0.5
+        text = _of_a_place(tale, events, kind)
+    elif form < 0.42:
+        text = _question_first(tale, max(events, 1), kind)
+    else:
+        _open(tale)
+        _events(tale, events, kind)
+        question = _question(tale)
+        sentences = _told(tale)
+        _with_distractor(tale, sentences)
+        text = " ".join([*sentences, capitalised(question)])
+    if not text or not tale.steps or any(calculated(s.left, s.operation, s.right) > MOST for s in tale.steps):
+        return None
+    return Story(text, str(tale.count), tale.steps)
+
+
+def _of_a_place(tale: _Tale, events: int, kind: str) -> str:
+    rng, scene = tale.rng, tale.scene
+    scene.past = False
+    if rng.random() < 0.4:
+        k, x = rng.randint(2, 24), some_number(rng, 90)
+        tale.first("total", k, "*", x)
+        sentences = [scene.say("place.groups", k=k, x=x)]
+    else:
+        tale.count = some_number(rng, 900, 6)
+        sentences = [scene.say("place.open", x=tale.count)]
+    _events(tale, events, kind, "place.")
+    sentences += [text for _, text in tale.clauses]
+    question = _question(tale, "place.")
+    return " ".join(capitalised(text) for text in [*sentences, question]) if question else ""
+
+
+def _question_first(tale: _Tale, events: int, kind: str) -> str:
+    """'How many apples does Tom have left if he has 12, buys 5 more and eats 3?'"""
+    rng, scene = tale.rng, tale.scene
+    tale.say = lambda name, **more: tale.clauses.append((False, scene.say(name, **more)))
+    tale.count = some_number(rng, 900, 5)
+    if rng.random() < 0.3:
+        k, x = rng.randint(2, 12), some_number(rng, 60)
+        tale.first("total", k, "*", x)
+        tale.say("open.groups", k=k, x=x)
+    else:
+        tale.say("open", x=tale.count)
+    _events(tale, events, kind)
+    shrinks = tale.steps[-1].label == "left"
+    story = _joined([text for _, text in tale.clauses])
+    return capitalised(scene.say("first.left" if shrinks and rng.random() < 0.7 else "first.now", story=story))
+
+
+def _terse(tale: _Tale, events: int) -> str:
+    rng, scene = tale.rng, tale.scene
+    scene.in_words = False
+    start = tale.count = some_number(rng, 900, 6)
+    signs = words = ""
+    for _ in range(events):
+        if tale.count < 4 or rng.random() < 0.5:
+            x = some_number(rng, 200)
+            signs, words = signs + f"{rng.choice((', ', ' '))}+{x}", words + scene.say("terse.plus", x=x)
+            tale.step("total", "+", x)
+        else:
+            x = some_number(rng, tale.count - 1)
+            signs, words = signs + f"{rng.choice((', ', ' '))}-{x}", words + scene.say("terse.minus", x=x)
+            tale.step("left", "-", x)
+    return scene.say("terse", x=start, signs=signs, words=words)

@@ -31,8 +31,8 @@ class Work:
         return a + b
 
     def subtract(self, a: int, b: int) -> int:
-        if b < 0 and _have_two_digits(a, b):
-            self.say(f"{a}-({b})={a - b}")
+        if b < 0 and _have_two_digits(a, b) or b == 0:
+            self.say(f"{a}-{bracketed(b)}={a - b}")
         elif b < 0:
             self.say(f"{a}-({b})={a}+{-b}")
             self.add(a, -b)

@@ -133,7 +133,11 @@ def evaluate(expression: str) -> Fraction:
 
 def is_arithmetic(text: str) -> bool:
     """Whether the text is made of nothing but numbers, operators and relations, with at least one relation."""
-    return bool(re.fullmatch(r"[\d.+*/()=<> -]+", text)) and bool(re.search(r"\d", text)) and bool(re.search(r"[=<>]", text))
+    return (
+        bool(re.fullmatch(r"[\d.+*/()=<> -]+", text))
+        and bool(re.search(r"\d", text))
+        and bool(re.search(r"[=<>]", text))
+    )
 
 
 def check_statement(statement: str) -> Fraction:
@@ -310,8 +314,22 @@ def _read_division(reader: _Reader, a: int, b: int) -> Calculation:
         times = int(digits[:used]) // b - (int(digits[: used - 1] or 0) // b) * 10
         steps = f"{part}:{b}*{times}={b * times},{part}-{b * times}={part - b * times}"
         reader.expect(f"{steps}->{int(digits[:used]) // b}")
-    reader.expect(f"={a // b} r {a % b}" if a % b else f"={a // b}")
-    return Calculation(f"{a}/{b}", Fraction(a // b), a % b)
+    remainder = a % b
+    places = 0
+    while remainder and not reader.line().startswith("="):  # behind the point a 0 is brought down each time
+        places += 1
+        part, times = remainder * 10, remainder * 10 // b
+        remainder = part - b * times
+        so_far = str(a * 10**places // b).zfill(places + 1)
+        steps = f"{part}:{b}*{times}={b * times},{part}-{b * times}={remainder}"
+        reader.expect(f"{steps}->{so_far[:-places]}.{so_far[-places:]}")
+    if places:
+        if remainder:
+            raise Wrong(f"{a}/{b} is not divided to the end")
+        reader.expect(f"={so_far[:-places]}.{so_far[-places:]}")
+        return Calculation(f"{a}/{b}", Fraction(a, b))
+    reader.expect(f"={a // b} r {remainder}" if remainder else f"={a // b}")
+    return Calculation(f"{a}/{b}", Fraction(a // b), remainder)
 
 
 # -- the families' own checks -------------------------------------------------------------------------------------------

@@ -54,13 +54,13 @@ def signed_lines(a: int, b: int) -> list[str]:
 
 
 def mul_lines(a: int, b: int) -> list[str]:
-    """a*b, the number with fewer digits second: small products, and those with a power of ten, are one line.
+    """a*b, a power of ten or the number with fewer digits second: small products and those with a power of ten are one line.
 
     347*26 | 347*6 | 7*6=42->2 | 4*6+4=28->82 | 3*6+2=20->2082 | 347*20 | 7*2=14->40 | ... | 2082+6940 | ...
     Partial products of two digits are one line (24*30=720); a zero in b is one line too (347*00=0).
     """
     _refuse_negative(a, b)
-    if len(str(a)) < len(str(b)) or (_is_power_of_ten(a) and not _is_power_of_ten(b) and len(str(a)) == len(str(b))):
+    if _is_power_of_ten(a) or (len(str(a)) < len(str(b)) and not _is_power_of_ten(b)):
         a, b = b, a
     if b == 0 or _is_power_of_ten(b) or (b < 10 and a < 100) or (a <= 12 and b <= 12):
         return [f"{a}*{b}={a * b}"]
@@ -107,6 +107,28 @@ def div_lines(a: int, b: int) -> list[str]:
         part %= b
     lines.append(f"={quotient} r {part}" if part else f"={quotient}")
     return lines
+
+
+def exact_div_lines(a: int, b: int) -> list[str]:
+    """a/b when the quotient is whole or a finite decimal: behind the point a 0 is brought down until nothing remains.
+
+    90/60 | 90:60*1=60,90-60=30->1 | 300:60*5=300,300-300=0->1.5 | =1.5
+    """
+    lines = div_lines(a, b)[:-1]
+    quotient = str(a // b)
+    part = a % b
+    point = "."
+    seen = set()
+    while part:
+        if part in seen:
+            raise ValueError(f"{a}/{b} is no finite decimal")
+        seen.add(part)
+        times, rest = divmod(part * 10, b)
+        quotient += point + str(times)
+        lines.append(f"{part * 10}:{b}*{times}={b * times},{part * 10}-{b * times}={rest}->{quotient}")
+        part = rest
+        point = ""
+    return [*lines, f"={quotient}"]
 
 
 def calculation_key(a: int, operator: str, b: int) -> str:

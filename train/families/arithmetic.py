@@ -16,8 +16,38 @@ _PHRASES = {family: load_phrasings(family) for family in ("add", "sub", "mul", "
 _SIGNS = {
     "+": ("+", " + ", "+", " + ", " plus ", " plus ", " and ", "  +  ", "＋"),
     "-": ("-", " - ", "-", " - ", " minus ", " minus ", "−", " − ", " – ", " take away ", "–", " less "),
-    "*": ("*", " * ", "x", " x ", "×", " × ", "·", " · ", " times ", " times ", " X ", " multiplied by ", " \\times ", "⋅"),
-    "/": ("/", " / ", "/", " / ", "÷", " ÷ ", " ÷ ", ":", " : ", " divided by ", " divided by ", " over ", " \\div ", "∕"),
+    "*": (
+        "*",
+        " * ",
+        "x",
+        " x ",
+        "×",
+        " × ",
+        "·",
+        " · ",
+        " times ",
+        " times ",
+        " X ",
+        " multiplied by ",
+        " \\times ",
+        "⋅",
+    ),
+    "/": (
+        "/",
+        " / ",
+        "/",
+        " / ",
+        "÷",
+        " ÷ ",
+        " ÷ ",
+        ":",
+        " : ",
+        " divided by ",
+        " divided by ",
+        " over ",
+        " \\div ",
+        "∕",
+    ),
 }
 
 
@@ -53,7 +83,9 @@ def multiplication(source: Source) -> Problem:
     if kind < 0.04:
         return _product_of_three(source)
     if kind < 0.08:
-        name, a, b = source.rng.choice((("twice", source.number(4), 2), ("triple", source.number(4), 3), ("square", 0, 0)))
+        name, a, b = source.rng.choice(
+            (("twice", source.number(4), 2), ("triple", source.number(4), 3), ("square", 0, 0))
+        )
         if name == "square":
             a = b = source.number(3)
         question = source.phrase(*_PHRASES["mul"][name]).format(a=a)

@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import verify
+from equation_text import STYLES, STYLES_WITH_TIMES, plus, term
 from expression import relation_holds, value_of
 from phrasings import load_phrasings
 from problem import Problem, Source
 from steps import Work, bracketed
 
 EQUATIONS = load_phrasings("equation")
-SYSTEMS = load_phrasings("system")
+SYSTEMS = load_phrasings("pair_of_equations")
 
 LETTERS = "xxxxxxyyznnabcdghkmpqrstuvwx"
 LETTER_PAIRS = ("xy", "xy", "xy", "xy", "xy", "ab", "mn", "pq", "st", "uv", "cd", "rs", "yz", "xz", "hk", "gh")
-
-
-# -- how equations are written ------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Style:
-    """How a person writes an equation: 4x+17=61, 4 * x + 17 = 61, ..."""
-
-    plus: str
-    minus: str
-    equals: str
-    times: str
-    over: str
-
-    def in_this_style(self, equation: str) -> str:
-        """An equation as the work writes it, rewritten; the first sign of a side belongs to its number."""
-        text = _PRODUCT.sub(rf"\1{self.times}\2", equation) if self.times else equation
-        text = _MINUS.sub(rf"\1{self.minus}", text)
-        return text.replace("+", self.plus).replace("=", self.equals).replace("/", self.over)
-
-
-_PRODUCT = re.compile(r"(\d)([a-z(])")  # 4x, 4(x
-_MINUS = re.compile(r"([\da-z)])-")
-
-STYLES = [
-    Style(f"{space}+{space}", f"{space}{minus}{space}", f"{space}={space}", times, over)
-    for space, minus, times, over in (
-        *[("", "-", "", "/")] * 3,
-        *[(" ", "-", "", "/")] * 5,
-        *[(" ", "-", "", " / ")] * 2,
-        ("", "-", "*", "/"),
-        (" ", "-", "*", "/"),
-        (" ", "-", " * ", " / "),
-        (" ", "-", "·", " ÷ "),
-        (" ", "-", " · ", " : "),
-        (" ", "−", "", "/"),
-        (" ", "–", "", " ÷ "),
-        (" ", "-", " × ", " ÷ "),
-        (" ", "-", " ", "/"),
-    )
-] + [
-    Style("+", "-", " = ", "", "/"),
-    Style(" + ", " - ", "=", "", "/"),
-    Style(" plus ", " minus ", " equals ", "", " divided by "),
-    Style(" plus ", " minus ", " is ", " times ", " over "),
-]
-
-
-def term(coefficient: int, letter: str) -> str:
-    """4x, x, -x."""
-    return {1: "", -1: "-"}.get(coefficient, str(coefficient)) + letter
-
-
-def plus(number: int) -> str:
-    """What a number is when it follows something: +17, -17, nothing for 0."""
-    return f"+{number}" if number > 0 else str(number) if number else ""
 
 
 # -- one unknown --------------------------------------------------------------------------------------------------------
@@ -233,6 +176,17 @@ def _shown_turned(source: Source, left: str, right: str) -> str:
 SYMBOLIC = (linear,) * 9 + (scaled,) * 2 + (shifted,) * 3 + (divided,) * 3 + (bracket,) * 3 + (over,) + (on_both_sides,) * 4
 
 
+BLANKS = ("?", "?", "_", "__", "___", "____", "[ ]", "( )", "...", "□", "☐", "■")
+
+
+def with_blank(source: Source) -> Problem:
+    """4 * __ = 60: the unknown is a place to fill in."""
+    equation, work, root = source.rng.choice((linear, scaled, shifted, shifted, divided))(source, "x")
+    shown = source.rng.choice(STYLES_WITH_TIMES).in_this_style(equation).replace("x", source.rng.choice(BLANKS))
+    question = source.phrase(*EQUATIONS["blank"]).format(e=shown)
+    return work.problem("equation", question, str(root), work.lines[0])
+
+
 def symbolic(source: Source) -> Problem:
     letter = source.rng.choice(LETTERS)
     equation, work, root = source.rng.choice(SYMBOLIC)(source, letter)
@@ -277,7 +231,8 @@ def worded(source: Source) -> Problem:
 
 
 def equation(source: Source) -> Problem:
-    return worded(source) if source.chance(0.25) else symbolic(source)
+    choice = source.rng.random()
+    return worded(source) if choice < 0.22 else with_blank(source) if choice < 0.26 else symbolic(source)
 
 
 # -- two unknowns -------------------------------------------------------------------------------------------------------

@@ -99,16 +99,32 @@ def operate(source: Source) -> Problem:
             c, d = d, c
         answer = reduce(work, work.multiply(a, c), work.multiply(b, d))
     name = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}[sign]
-    kind = name if source.chance(0.45) else "calculate"
-    template = source.phrase(*FRACTIONS[kind])
-    first, second = _as_operand(p), _as_operand(q)
-    question = template.format(p=first, q=second, e=_expression(source, first, sign, second))
+    if source.chance(0.45):
+        say = said if source.chance(0.12) else _as_operand
+        question = source.phrase(*FRACTIONS[name]).format(p=say(p), q=say(q))
+    else:
+        expression = _expression(source, _as_operand(p), sign, _as_operand(q))
+        question = source.phrase(*FRACTIONS["calculate"]).format(e=expression)
     p, q = (max(p, q), min(p, q)) if sign in "+*" else (p, q)
     return work.problem("fraction", question, answer, f"{written(p)}{sign}{written(q)}")
 
 
 def _as_operand(pair: Pair) -> str:
     return str(pair[0]) if pair[1] == 1 else written(pair)
+
+
+_PARTS = "half third quarter fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+
+
+def said(pair: Pair) -> str:
+    """A fraction in words: "three quarters"; numbers up to 19/12."""
+    numerator, denominator = pair
+    if denominator == 1:
+        return in_words(numerator)
+    part = _PARTS[denominator - 2]
+    if numerator == 1:
+        return "half" if denominator == 2 else f"one {part}"
+    return f"{in_words(numerator)} {'halves' if denominator == 2 else part + 's'}"
 
 
 SIGNS = {"+": ["+"], "-": ["-", "-", "-", "−"], "*": ["*", "*", "×", "·", "x"], "/": ["/", ":", "÷", "÷"]}
@@ -170,7 +186,12 @@ def part_of(source: Source) -> Problem:
     work = Work()
     product = work.multiply(whole, numerator)
     answer = str(work.divide(product, denominator))
-    question = source.phrase(*FRACTIONS["of"]).format(p=f"{numerator}/{denominator}", n=whole)
+    shown = f"{numerator}/{denominator}"
+    if source.chance(0.25):
+        shown = said((numerator, denominator))
+        if shown.startswith("one ") and source.chance(0.6):
+            shown = f"a{'n' if denominator in (8, 11) else ''} {shown[4:]}"
+    question = source.phrase(*FRACTIONS["of"]).format(p=shown, n=whole)
     return work.problem("fraction", question, answer, f"{numerator}/{denominator} of {whole}")
 
 
@@ -219,7 +240,7 @@ def some_rate(source: Source) -> tuple[str, int, int]:
     return str(percent), percent, 100
 
 
-def shown(value: Fraction) -> str:
+def as_decimal(value: Fraction) -> str:
     """A finite decimal without trailing zeros."""
     for places in range(9):
         if value * 10**places == int(value * 10**places):
@@ -229,12 +250,42 @@ def shown(value: Fraction) -> str:
     raise ValueError(f"{value} is not a short decimal")
 
 
+_MONEY = ("$", "$", "$", "€", "£")
+_NO_MONEY = re.compile(  # what such a question counts is no money, or its unit is there already
+    "dollar|euro|people|student|voter|alcohol|litre|unit|page|seat|point|part|car|lamp|member|children|number|town|="
+)
+
+
+# Such a question counts something that comes whole.
+_COUNTS = re.compile("people|student|voter|seat|page|car|lamp|member|children|town|unit|how many are")
+
+
+def _ask(source: Source, kind: str, is_whole: bool = True, **numbers) -> str:
+    """A question about these numbers, now and then with money, thousands marked by commas, or the rate in words.
+
+    is_whole: whether the result is a whole number, as that of a question of counting has to be.
+    """
+    template = source.phrase(*PERCENTAGES[kind])
+    while not is_whole and _COUNTS.search(template):
+        template = source.phrase(*PERCENTAGES[kind])
+    style = source.rng.random()
+    if style < 0.12 and not _NO_MONEY.search(template):
+        sign = source.rng.choice(_MONEY)
+        numbers = {name: number if name == "x" else f"{sign}{number}" for name, number in numbers.items()}
+    elif style > 0.88:
+        numbers = {name: number if name == "x" else f"{number:,}" for name, number in numbers.items()}
+    rate = numbers.get("x")
+    if rate and "{x} percent" in template and source.chance(0.15) and str(rate).isdigit() and int(rate) < 100:
+        numbers["x"] = in_words(int(rate))
+    return template.format(**numbers)
+
+
 def _has_two_places(value: Fraction) -> bool:
     return (value * 100).denominator == 1
 
 
 def _finish(work: Work, total: int, scale: int) -> str:
-    answer = shown(Fraction(total, scale))
+    answer = as_decimal(Fraction(total, scale))
     work.say(f"{total}/{scale}={answer}")
     return answer
 
@@ -249,7 +300,7 @@ def percent_of(source: Source) -> Problem:
             break
     work = Work()
     answer = _finish(work, work.multiply(base, rate), scale)
-    question = source.phrase(*PERCENTAGES["of"]).format(x=text, y=base)
+    question = _ask(source, "of", "." not in answer, x=text, y=base)
     return work.problem("percent", question, answer, f"{text}% of {base}")
 
 
@@ -274,7 +325,7 @@ def percent_change(source: Source) -> Problem:
         total = work.multiply(base, left)
     answer = _finish(work, total, scale)
     kind = "increase" if is_increase else "decrease"
-    question = source.phrase(*PERCENTAGES[kind]).format(x=text, y=base)
+    question = _ask(source, kind, "." not in answer, x=text, y=base)
     return work.problem("percent", question, answer, f"{base} {kind} {text}%")
 
 
@@ -284,7 +335,7 @@ def what_percent(source: Source) -> Problem:
     work = Work()
     work.divide(work.multiply(part, 100), base)
     work.say(f"{percent}%")
-    question = source.phrase(*PERCENTAGES["what percent"]).format(y=base, z=part)
+    question = _ask(source, "what percent", y=base, z=part)
     return work.problem("percent", question, f"{percent}%", f"{part} is ?% of {base}")
 
 
@@ -293,7 +344,7 @@ def of_what(source: Source) -> Problem:
     base, part, percent = _base_and_part(source)
     work = Work()
     answer = str(work.divide(work.multiply(part, 100), percent))
-    question = source.phrase(*PERCENTAGES["of what"]).format(x=percent, z=part)
+    question = _ask(source, "of what", x=percent, z=part)
     return work.problem("percent", question, answer, f"{part} is {percent}% of ?")
 
 
@@ -315,7 +366,7 @@ def percent_between(source: Source) -> Problem:
     work.subtract(max(base, after), min(base, after))
     work.divide(work.multiply(change, 100), base)
     work.say(f"{percent}%")
-    question = source.phrase(*PERCENTAGES["rise" if is_rise else "fall"]).format(y=base, z=after)
+    question = _ask(source, "rise" if is_rise else "fall", y=base, z=after)
     return work.problem("percent", question, f"{percent}%", f"{base} to {after}")
 
 

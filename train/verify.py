@@ -15,7 +15,7 @@ from fractions import Fraction
 from problem import Problem
 
 
-class Wrong(Exception):
+class Wrong(ValueError):
     """What is wrong with a line of work."""
 
 
@@ -33,7 +33,7 @@ def verify(problem: Problem) -> str | None:
     check = _checks().get(problem.family, check_generally)
     try:
         return check(problem)
-    except Wrong as wrong:
+    except ValueError as wrong:
         return str(wrong)
 
 

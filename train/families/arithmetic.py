@@ -7,7 +7,7 @@ import re
 from phrasings import as_list, in_words, load_phrasings
 from problem import Problem, Source
 from verify import evaluate, read_work
-from work import add_lines, calculation_key, contained_keys, div_lines, mul_lines, signed_lines, sub_lines
+from work import calculation_key, contained_keys, div_lines, mul_lines, signed_lines, sub_lines
 
 _EXPRESSION = load_phrasings("expression")
 _PHRASES = {family: load_phrasings(family) for family in ("add", "sub", "mul", "div")}
@@ -150,7 +150,8 @@ def _sum_of_several(source: Source) -> Problem:
 def _chain(source: Source, signs: str) -> Problem:
     """Several numbers with these signs between them."""
     numbers = [source.number(4) for _ in range(3 + source.chance(0.3))]
-    signs = "".join(source.rng.choice(signs) for _ in numbers[1:])
+    signs = [signs[-1], *(source.rng.choice(signs) for _ in numbers[2:])]
+    source.rng.shuffle(signs)
     if "-" in signs and numbers[0] < max(numbers) and source.chance(0.6):
         numbers.sort(reverse=True)
     spaced = {sign: source.rng.choice(_SIGNS[sign][:4]) for sign in "+-"}
@@ -161,7 +162,7 @@ def _chain(source: Source, signs: str) -> Problem:
     return _chain_problem(family, _ask_for(source, text), numbers, signs)
 
 
-def _chain_problem(family: str, question: str, numbers: list[int], signs: str) -> Problem:
+def _chain_problem(family: str, question: str, numbers: list[int], signs) -> Problem:
     expression = str(numbers[0]) + "".join(f"{sign}{number}" for sign, number in zip(signs, numbers[1:]))
     lines = [expression]
     total = numbers[0]
@@ -228,6 +229,8 @@ def check(problem: Problem) -> str | None:
     for before, after in zip(found, found[1:]):
         if chained and not re.match(rf"{before.value}\D|\d+\*{before.value}$", after.text):
             return f"{after.text} does not go on from {before.value}"
+    if "--" in expression and not lines[0].startswith(expression.replace("--", "-(-") + ")="):
+        return f"'{lines[0]}' is not the task {expression}"
     value = evaluate(re.sub(r"([-+])(-\d+)", r"\1(\2)", expression))
     if problem.family == "div":
         return _check_division(problem, lines[-1], found[-1], value)

@@ -406,6 +406,8 @@ def check(problem: Problem) -> str | None:
         found = found[1:]
         if not found or sorted(re.findall(r"\d+", found[0].text)) != sorted(re.findall(r"\d+", shifted[1])):
             return f"'{work[1]}' is not what '{work[0]}' asks for"
+    if not found:
+        return "nothing is calculated"
     said = re.findall(r"-?\d+(?:\.\d+)?", problem.answer)
     if [Fraction(text) for text in said] != expected:
         return f"'{problem.answer}' should be {expected}"

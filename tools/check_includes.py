@@ -21,14 +21,15 @@ ARROWS = {
     "engine": ["model", "ops", "formats", "text", "sampling"],
     "convert": ["formats", "tensor", "model", "text"],
     "tools": ["model", "formats", "tensor", "ops", "text"],
-    "cli": ["tools", "convert"],
+    "eval": ["engine", "tools", "convert"],
+    "cli": ["eval", "tools", "convert"],
 }
 # Public headers and who may include them; error.h is for everybody.
 PUBLIC = {
     "sambay/error.h": set(ARROWS),
     "sambay/embedded_model.h": {"formats", "cli"},
-    "sambay/text.h": {"text", "sampling", "engine", "convert", "tools", "cli"},
-    "sambay/sambay.h": {"sampling", "engine", "cli"},
+    "sambay/text.h": {"text", "sampling", "engine", "convert", "tools", "eval", "cli"},
+    "sambay/sambay.h": {"sampling", "engine", "eval", "cli"},
 }
 # Built with extra instruction-set flags, or included by such a file: an inline function of a C++ header compiled there
 # could become the whole program's copy. base/half.h is written for it (all static).

@@ -1,4 +1,5 @@
-// The bytes of the model that was linked into this program; empty for sambay-bare.
+// The bytes of the model, and of the problems it is measured with, that were linked into this program; empty
+// for sambay-bare.
 #pragma once
 
 #include <cstddef>
@@ -6,4 +7,5 @@
 
 namespace sambay {
 std::span<const std::byte> model_in_program();
-}
+std::span<const std::byte> problems_in_program();
+}  // namespace sambay

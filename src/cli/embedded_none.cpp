@@ -2,4 +2,5 @@
 
 namespace sambay {
 std::span<const std::byte> model_in_program() { return {}; }
+std::span<const std::byte> problems_in_program() { return {}; }
 }  // namespace sambay

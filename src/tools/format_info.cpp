@@ -105,27 +105,9 @@ std::string format_check(const ModelReport& report) {
   return text;
 }
 
-/// Percent; small shortfalls stay visible.
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
-std::string format_card(const ModelReport& report) {
-  if (!report.card_error.empty()) return "\nquality card   ignored: " + report.card_error + "\n";
-  if (!report.card) return "";
-  const QualityCard& card = *report.card;
-  std::string text = fmt::format(
-      "\nquality card   made by {}, problems of seed {}{}\n", printable(card.made_by), card.problems_seed,
-      card.families_of.empty() ? "" : fmt::format(", families with {}", printable(card.families_of)));
-  text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", "family", "problems", "answer", "work", "both");
-  for (const QualityCard::Family& f : card.families)
-    text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", f.name, f.problems, percent(f.answer),
-                        percent(f.work), percent(f.both));
-  text +=
-      fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", "type", "accuracy", "KL divergence", "same first choice");
-  for (const QualityCard::Type& t : card.types)
-    text += fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", t.name, percent(t.accuracy),
-                        t.kl_mean ? fmt::format("{:.2g}", *t.kl_mean) : "-",
-                        t.top1_agreement ? fmt::format("{:.2f} %", 100 * *t.top1_agreement) : "-");
-  return text;
+/// "100.0 %" only when it is all.
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", share < 1 ? std::min(100 * share, 99.9) : 100.0);
 }
 
 ordered_json config_json(const SambaYConfig& c) {
@@ -191,7 +173,29 @@ ordered_json tensors_json(const ModelReport& report) {
   return tensors;
 }
 
+std::string format_card(const ModelReport& report) {
+  if (!report.card_error.empty()) return "\nquality card   ignored: " + report.card_error + "\n";
+  return report.card ? "\n" + format_quality_card(*report.card) : "";
+}
+
 }  // namespace
+
+std::string format_quality_card(const QualityCard& card) {
+  std::string text = fmt::format(
+      "quality card   made by {}, problems of seed {}{}\n", printable(card.made_by), card.problems_seed,
+      card.families_of.empty() ? "" : fmt::format(", families with {}", printable(card.families_of)));
+  text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", "family", "problems", "answer", "work", "both");
+  for (const QualityCard::Family& f : card.families)
+    text += fmt::format("  {:<14} {:>8} {:>9} {:>9} {:>9}\n", f.name, f.problems, percent(f.answer),
+                        percent(f.work), percent(f.both));
+  text +=
+      fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", "type", "accuracy", "KL divergence", "same first choice");
+  for (const QualityCard::Type& t : card.types)
+    text += fmt::format("  {:<14} {:>8} {:>13} {:>17}\n", t.name, percent(t.accuracy),
+                        t.kl_mean ? fmt::format("{:.2g}", *t.kl_mean) : "-",
+                        t.top1_agreement ? fmt::format("{:.2f} %", 100 * *t.top1_agreement) : "-");
+  return text;
+}
 
 std::string format_info(const ModelReport& report, bool all_tensors) {
   const bool is_gguf = report.kind == CheckpointKind::gguf;

@@ -64,6 +64,8 @@ struct InfoOptions {
 /// tokenizer that cannot be used or does not fit the vocabulary.
 Result<ModelReport> describe_model(const InfoOptions& options);
 
+/// Tables for people: families, and element types.
+std::string format_quality_card(const QualityCard& card);
 /// For people; `all_tensors` adds the whole table.
 std::string format_info(const ModelReport& report, bool all_tensors);
 /// Everything, as one JSON object.

@@ -469,7 +469,7 @@ def check(problem: Problem) -> str | None:
             return f"the answer is {wanted}, not {problem.answer}"
     elif len(numbers) == 1 and numbers[0] not in solution or len(numbers) > 1 and numbers != solution:
         return f"the solution is {solution}, not {problem.answer}"
-    said = last.partition("=")[2] if len(numbers) == 1 and "=" not in problem.answer else last
+    said = re.sub("^[a-z]=", "", last) if len(numbers) == 1 and "=" not in problem.answer else last
     if said.replace(" ", "") != problem.answer.replace(" ", ""):
         return f"the last line '{last}' does not say '{problem.answer}'"
     return None

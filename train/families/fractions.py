@@ -6,8 +6,7 @@ import math
 import re
 from fractions import Fraction
 
-import verify
-from expression import relation_holds, value_of
+from fraction_check import check_fraction, check_percent
 from phrasings import in_words, load_phrasings
 from problem import Problem, Source
 from steps import Work
@@ -375,92 +374,6 @@ PERCENT_KINDS = (percent_of,) * 9 + (percent_change,) * 6 + (what_percent,) * 3 
 
 def percent(source: Source) -> Problem:
     return source.rng.choice(PERCENT_KINDS)(source)
-
-
-# -- checks -------------------------------------------------------------------------------------------------------------
-
-
-def check_fraction(problem: Problem) -> str | None:
-    """Every line is true, a gcd is one, and the answer is what the problem's name asks for."""
-    lines = problem.thinking.split("\n")
-    gcd_of: Pair = (0, 0)
-
-    def is_true(line: str) -> bool:
-        nonlocal gcd_of
-        if begins := re.fullmatch(r"gcd\((\d+),(\d+)\)", line):
-            gcd_of = int(begins[1]), int(begins[2])
-            return True
-        if line.startswith("gcd="):
-            return int(line[4:]) == math.gcd(*gcd_of)
-        if line.startswith((" decimal ", " larger: ", " smaller: ", " both: ", " answer: ")):
-            return True  # what follows is the answer, checked below, or repeats the task
-        steps, _, so_far = line.partition("->")
-        if ":" in steps:
-            part, _, rest = steps.partition(":")
-            product, difference = rest.split(",")
-            starts_alike = difference.startswith(f"{part}-{product.partition('=')[2]}=")
-            divides_right = 0 <= value_of(difference.partition("=")[2]) and (not so_far or so_far[-1] == product[product.index("*") + 1])
-            return starts_alike and divides_right and relation_holds(product) and relation_holds(difference)
-        return line == lines[0] and value_of(line) is not None
-
-    try:
-        # A last "=19/12" is the fraction just reduced; "=28" right after a division's columns belongs to them.
-        last_is_result = lines[-1].startswith("=") and ("->" not in lines[-2] or lines[0].startswith(" decimal"))
-        verify.read_work(lines[:-1] if last_is_result else lines, other=is_true)
-        answer = _value_asked(problem.keys[0].partition(":")[2])
-        if isinstance(answer, Fraction):
-            if value_of(problem.answer) != answer:
-                return f"the answer is {answer}, not {problem.answer}"
-            if "." not in problem.answer and problem.answer != str(answer):
-                return f"{problem.answer} is not in lowest terms"
-        if re.fullmatch(r"\S+ [<>=] \S+", problem.answer):
-            if not relation_holds(problem.answer.replace(" ", "")):
-                return f"{problem.answer} is false"
-    except ValueError as wrong:
-        return str(wrong)
-    return _last_line_says(lines[-1], problem.answer)
-
-
-def _value_asked(name: str) -> Fraction | None:
-    """The value that a problem's name asks for; None when it asks for no number."""
-    if "?" in name:
-        return None
-    if " of " in name:
-        return value_of(name.replace(" of ", "*"))
-    if name.startswith(("simplify ", "decimal ")):
-        return value_of(name.partition(" ")[2])
-    first, sign, second = re.fullmatch(r"(\d+/\d+)([-+*/])(\d+/\d+)", name).groups()
-    return value_of(f"({first}){sign}({second})")
-
-
-def _last_line_says(line: str, answer: str) -> str | None:
-    said = re.split("[=:] ?", line)[-1] if " " not in answer else line
-    if said.replace(" ", "") == answer.replace(" ", ""):
-        return None
-    return f"the last line '{line}' does not say '{answer}'"
-
-
-def check_percent(problem: Problem) -> str | None:
-    """Every line is true, and the answer is what the problem's name asks for."""
-    lines = problem.thinking.split("\n")
-    verify.read_work([line for line in lines if not line.endswith("%")])
-    name = problem.keys[0].partition(":")[2]
-    found = value_of(problem.answer.rstrip("%"))
-    numbers = [Fraction(number) for number in re.findall(r"[\d.]+", name)]
-    first, second = numbers
-    if "?%" in name:
-        wanted = first * 100 / second
-    elif name.endswith("of ?"):
-        wanted = first * 100 / second
-    elif " to " in name:
-        wanted = abs(second - first) * 100 / first
-    elif "crease" in name:
-        wanted = first * (100 + (second if "increase" in name else -second)) / 100
-    else:
-        wanted = first * second / 100
-    if found != wanted:
-        return f"the answer is {wanted}, not {problem.answer}"
-    return _last_line_says(lines[-1], problem.answer)
 
 
 FAMILIES = {"fraction": fraction, "percent": percent}

@@ -169,8 +169,12 @@ def config_of(tokenizer: dict, max_length: int = 4096) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vocab", type=int, default=2048, help="tokens in all: bytes, merges and special tokens")
-    parser.add_argument("--problems", type=int, default=40000, help="problems to learn from, of all families together")
+    parser.add_argument(
+        "--vocab", type=int, default=2048, help="tokens in all: bytes, merges and special tokens"
+    )
+    parser.add_argument(
+        "--problems", type=int, default=40000, help="problems to learn from, of all families together"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--families", help="modules to use instead of all, separated by commas")

@@ -3,7 +3,7 @@
 import functools
 import importlib
 
-MODULES = ("arithmetic", "ordering", "units", "fractions", "algebra", "words", "logic", "rules", "tools", "refusals")
+MODULES = ("arithmetic", "ordering", "units", "fractions", "algebra", "words", "logic", "rules", "tools", "json_answers", "refusals")
 
 
 @functools.cache

@@ -64,11 +64,11 @@ def _read_fillers(sections: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 _SECTIONS = read_sections("refuse.txt")
-_FILLERS = _read_fillers(_SECTIONS)
+FILLERS = _read_fillers(_SECTIONS)
 _LINES = [_split_line(line) for line in _SECTIONS["lines"]]
 _FIXED = [line for line in _LINES if len(line) == 1]
 _PATTERNS = [line for line in _LINES if len(line) > 1]
-_WORDS = [word for kind in ("noun", "plural", "adjective", "verb", "other") for word in _FILLERS[kind]]
+_WORDS = [word for kind in ("noun", "plural", "adjective", "verb", "other") for word in FILLERS[kind]]
 _TEST_QUESTIONS = [
     line for line in (PHRASES / "out_of_scope.txt").read_text(encoding="utf-8").splitlines() if line.strip()
 ]
@@ -90,7 +90,7 @@ def _fill(parts: tuple, rng: random.Random) -> str:
         elif part in _NUMBERS:
             out.append(_NUMBERS[part](rng))
         else:
-            out.append(rng.choice(_FILLERS[part]))
+            out.append(rng.choice(FILLERS[part]))
     return _ARTICLE.sub(r"\1n ", "".join(out))
 
 

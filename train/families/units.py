@@ -401,13 +401,13 @@ def check(problem: Problem) -> str | None:
     if not stated and rule not in ("°F = °C*9/5+32", "°C = (°F-32)*5/9"):
         return f"'{rule}' is no rule"
     found = read_work(work)
-    shifted = re.fullmatch(r"[\d.]+[*/][\d.]+=(\d+[*/]\d+)(?:/\d+)?", work[0])
+    shifted = re.fullmatch(r"[\d.]+[*/][\d.]+=(\d+[*/]\d+)(?:/\d+)?", work[0] if work else "")
     if shifted:  # the same calculation with whole numbers
         found = found[1:]
         if not found or sorted(re.findall(r"\d+", found[0].text)) != sorted(re.findall(r"\d+", shifted[1])):
             return f"'{work[1]}' is not what '{work[0]}' asks for"
-    if not found:
-        return "nothing is calculated"
+    if not found or parts[0] not in work[0]:
+        return f"the work does not begin with {parts[0]}"
     said = re.findall(r"-?\d+(?:\.\d+)?", problem.answer)
     if [Fraction(text) for text in said] != expected:
         return f"'{problem.answer}' should be {expected}"

@@ -21,7 +21,9 @@ class Work:
 
     def problem(self, family: str, question: str, answer: str, name: str) -> Problem:
         """The question with this work; `name` is its name within the family."""
-        return Problem.ask(family, question, "\n".join(self.lines), answer, [f"{family}:{name}", *contained_keys(self.lines)])
+        return Problem.ask(
+            family, question, "\n".join(self.lines), answer, [f"{family}:{name}", *contained_keys(self.lines)]
+        )
 
     def add(self, a: int, b: int) -> int:
         if b < 0 and _have_two_digits(a, b):

@@ -36,7 +36,11 @@ def verify(problem) -> str | None:
 
 def numbers_in(text: str) -> Counter:
     """How often each number is in a text, without 0 and 1, which equations need not show."""
-    return Counter(number for number in re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)) if number not in ("0", "1"))
+    return Counter(
+        number
+        for number in re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3}\b)", "", text))
+        if number not in ("0", "1")
+    )
 
 
 class WorkTest(unittest.TestCase):
@@ -57,7 +61,11 @@ class WorkTest(unittest.TestCase):
         rng = random.Random(3)
         for family in FAMILIES:
             for problem in problems(family, "train"):
-                if re.search(r"(^|[^\d.])0($|[^\d.])", problem.answer) or family in ("equation", "system") and "x=0" in problem.thinking:
+                if (
+                    re.search(r"(^|[^\d.])0($|[^\d.])", problem.answer)
+                    or family in ("equation", "system")
+                    and "x=0" in problem.thinking
+                ):
                     continue  # 7x=0 and 8x=0 are both true of it
                 places = [place for place, character in enumerate(problem.thinking) if character.isdigit()]
                 place = rng.choice(places)
@@ -86,7 +94,9 @@ class QuestionTest(unittest.TestCase):
                 for problem in problems(family, split):
                     question = problem.messages[0]["content"]
                     told = family in ("equation", "system") and " = " not in problem.answer
-                    if told or re.search(r"half|third|quarter|(th|lve)s?\b|teen|ty|[^\d]ten percent", question.lower()):
+                    if told or re.search(
+                        r"half|third|quarter|(th|lve)s?\b|teen|ty|[^\d]ten percent", question.lower()
+                    ):
                         continue  # numbers in words, or of legs that are not told
                     missing = numbers_in(re.sub("[-,]", " ", problem.keys[0])) - numbers_in(question)
                     words = "zero one two three four five six seven eight nine ten eleven twelve".split()
@@ -98,13 +108,23 @@ class QuestionTest(unittest.TestCase):
             for problem in problems("equation", split):
                 left, right = problem.thinking.split("\n")[0].split("=")
                 asked = problem.messages[0]["content"]
-                for written, sign in ((" plus ", "+"), (" minus ", "-"), (" equals ", "="), (" times ", ""), (" divided by ", "/")):
+                for written, sign in (
+                    (" plus ", "+"),
+                    (" minus ", "-"),
+                    (" equals ", "="),
+                    (" times ", ""),
+                    (" divided by ", "/"),
+                ):
                     asked = asked.replace(written, sign)
                 asked = asked.replace(" over ", "/") if "=" not in right and " over " in asked else asked
-                asked = re.sub("[−–]", "-", re.sub("[*·×\\s]", "", re.sub(" is (?=[-\\d(a-z]+\\b)", "=", asked)))
+                asked = re.sub(
+                    "[−–]", "-", re.sub("[*·×\\s]", "", re.sub(" is (?=[-\\d(a-z]+\\b)", "=", asked))
+                )
                 asked = re.sub("(?<=[\\da-z)])[÷:](?=\\d)", "/", asked)
                 if " = " in problem.answer:
-                    self.assertTrue(f"{left}={right}" in asked or f"{right}={left}" in asked, f"{asked}\n{problem}")
+                    self.assertTrue(
+                        f"{left}={right}" in asked or f"{right}={left}" in asked, f"{asked}\n{problem}"
+                    )
 
     def test_test_phrasings_are_not_trained_on(self):
         for kinds in (fractions.FRACTIONS, fractions.PERCENTAGES, algebra.EQUATIONS, algebra.SYSTEMS):
@@ -117,7 +137,14 @@ class QuestionTest(unittest.TestCase):
 
 class ExpressionTest(unittest.TestCase):
     def test_values(self):
-        for text, value in (("4(x+3)/2", 16), ("-x", -5), ("2-(-3)", 5), ("x/5+1", 2), ("7/4", value_of("1.75")), ("2*-3", -6)):
+        for text, value in (
+            ("4(x+3)/2", 16),
+            ("-x", -5),
+            ("2-(-3)", 5),
+            ("x/5+1", 2),
+            ("7/4", value_of("1.75")),
+            ("2*-3", -6),
+        ):
             self.assertEqual(value_of(text, {"x": 5}), value, text)
 
     def test_relations(self):

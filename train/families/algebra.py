@@ -15,7 +15,24 @@ EQUATIONS = load_phrasings("equation")
 SYSTEMS = load_phrasings("pair_of_equations")
 
 LETTERS = "xxxxxxyyznnabcdghkmpqrstuvwx"
-LETTER_PAIRS = ("xy", "xy", "xy", "xy", "xy", "ab", "mn", "pq", "st", "uv", "cd", "rs", "yz", "xz", "hk", "gh")
+LETTER_PAIRS = (
+    "xy",
+    "xy",
+    "xy",
+    "xy",
+    "xy",
+    "ab",
+    "mn",
+    "pq",
+    "st",
+    "uv",
+    "cd",
+    "rs",
+    "yz",
+    "xz",
+    "hk",
+    "gh",
+)
 
 
 # -- one unknown --------------------------------------------------------------------------------------------------------
@@ -48,7 +65,11 @@ def some_root(source: Source) -> int:
     choice = source.rng.random()
     if choice < 0.15:
         return source.rng.randint(-20, -1)
-    return source.rng.randint(0, 20) if choice < 0.5 else source.rng.randint(0, 50) if choice < 0.8 else source.number(3)
+    return (
+        source.rng.randint(0, 20)
+        if choice < 0.5
+        else source.rng.randint(0, 50) if choice < 0.8 else source.number(3)
+    )
 
 
 def some_coefficient(source: Source) -> int:
@@ -58,7 +79,9 @@ def some_coefficient(source: Source) -> int:
 
 def some_constant(source: Source) -> int:
     """Not 0."""
-    return source.number(1 + (source.rng.random() < 0.75) + (source.rng.random() < 0.35)) or source.rng.randint(1, 9)
+    return source.number(
+        1 + (source.rng.random() < 0.75) + (source.rng.random() < 0.35)
+    ) or source.rng.randint(1, 9)
 
 
 def linear(source: Source, letter: str):
@@ -103,7 +126,11 @@ def shifted(source: Source, letter: str):
 def divided(source: Source, letter: str):
     """x/a=c or x/a+b=c."""
     a = source.rng.randint(2, 12) if source.chance(0.85) else source.rng.randint(13, 40)
-    quotient = source.rng.randint(1, 25) if source.chance(0.8) else source.rng.choice((-1, 1)) * source.rng.randint(1, 99)
+    quotient = (
+        source.rng.randint(1, 25)
+        if source.chance(0.8)
+        else source.rng.choice((-1, 1)) * source.rng.randint(1, 99)
+    )
     b = some_constant(source) * (1 if source.chance(0.6) else -1) if source.chance(0.6) else 0
     constant_first = b > 0 and source.chance(0.15)
     left = f"{b}+{letter}/{a}" if constant_first else f"{letter}/{a}{plus(b)}"
@@ -173,7 +200,15 @@ def _shown_turned(source: Source, left: str, right: str) -> str:
     return f"{right}={left}" if source.chance(0.1) else f"{left}={right}"
 
 
-SYMBOLIC = (linear,) * 9 + (scaled,) * 2 + (shifted,) * 3 + (divided,) * 3 + (bracket,) * 3 + (over,) + (on_both_sides,) * 4
+SYMBOLIC = (
+    (linear,) * 9
+    + (scaled,) * 2
+    + (shifted,) * 3
+    + (divided,) * 3
+    + (bracket,) * 3
+    + (over,)
+    + (on_both_sides,) * 4
+)
 
 
 BLANKS = ("?", "?", "_", "__", "___", "____", "[ ]", "( )", "...", "□", "☐", "■")
@@ -182,7 +217,9 @@ BLANKS = ("?", "?", "_", "__", "___", "____", "[ ]", "( )", "...", "□", "☐",
 def with_blank(source: Source) -> Problem:
     """4 * __ = 60: the unknown is a place to fill in."""
     equation, work, root = source.rng.choice((linear, scaled, shifted, shifted, divided))(source, "x")
-    shown = source.rng.choice(STYLES_WITH_TIMES).in_this_style(equation).replace("x", source.rng.choice(BLANKS))
+    shown = (
+        source.rng.choice(STYLES_WITH_TIMES).in_this_style(equation).replace("x", source.rng.choice(BLANKS))
+    )
     question = source.phrase(*EQUATIONS["blank"]).format(e=shown)
     return work.problem("equation", question, str(root), work.lines[0])
 
@@ -199,7 +236,19 @@ def symbolic(source: Source) -> Problem:
 def worded(source: Source) -> Problem:
     """An equation told in words; its name is that of the equation that it says."""
     rng = source.rng
-    kind = rng.choice(("times plus", "times plus", "times minus", "times minus", "plus", "minus", "times", "over", "bracket"))
+    kind = rng.choice(
+        (
+            "times plus",
+            "times plus",
+            "times minus",
+            "times minus",
+            "plus",
+            "minus",
+            "times",
+            "over",
+            "bracket",
+        )
+    )
     root = source.number(2) if source.chance(0.85) else source.number(3)
     a = rng.randint(2, 12)
     b = rng.randint(1, 50) if source.chance(0.8) else rng.randint(51, 300)
@@ -326,7 +375,11 @@ def symbolic_pair(source: Source) -> Problem:
     style = source.rng.choice(STYLES)
     one, two = (style.in_this_style(text) for text in equations)
     kind = "bare" if source.chance(0.15) else "solve"
-    joined = one + source.rng.choice((" and ", "\n", "; ", ", ", " and ", ", ", "\n", " , ", ", and ", " & ", ";")) + two
+    joined = (
+        one
+        + source.rng.choice((" and ", "\n", "; ", ", ", " and ", ", ", "\n", " , ", ", and ", " & ", ";"))
+        + two
+    )
     question = source.phrase(*SYSTEMS[kind]).format(s=joined, v=x, w=y).replace("\\n", "\n")
     return work.problem("system", question, f"{x} = {u}, {y} = {v}", _name(first, second))
 
@@ -380,7 +433,13 @@ TRAIN_GOODS = (
     ("shirt", "tie"), ("chair", "table"), ("cake", "cookie"), ("melon", "lemon"), ("ball", "bat"), ("rose", "tulip"),
     ("notebook", "eraser"), ("pizza", "soda"), ("bolt", "nut"), ("lamp", "candle"), ("stamp", "card"), ("hat", "scarf"),
 )  # fmt: skip
-TEST_GOODS = (("orange", "pear"), ("fork", "spoon"), ("muffin", "juice"), ("folder", "marker"), ("sock", "belt"))
+TEST_GOODS = (
+    ("orange", "pear"),
+    ("fork", "spoon"),
+    ("muffin", "juice"),
+    ("folder", "marker"),
+    ("sock", "belt"),
+)
 
 
 def purchases(source: Source) -> Problem:
@@ -401,7 +460,14 @@ def purchases(source: Source) -> Problem:
     if asked == "both":
         work.say(f" {answer}")
     question = source.phrase(*SYSTEMS[f"goods: {asked}"]).format(
-        A=_counted(a, one), B=_counted(b, two), C=rows[0][2], D=_counted(d, one), E=_counted(e, two), F=rows[1][2], one=one, two=two
+        A=_counted(a, one),
+        B=_counted(b, two),
+        C=rows[0][2],
+        D=_counted(d, one),
+        E=_counted(e, two),
+        F=rows[1][2],
+        one=one,
+        two=two,
     )
     return work.problem("system", question, answer, _name(*rows))
 
@@ -425,9 +491,14 @@ def tickets(source: Source) -> Problem:
     rows = (1, 1, x + y), (p, q, p * x + q * y)
     asked = rng.choice(("first", "second"))
     work, u, v = solve_pair(*rows, "xy", only_first=asked == "first")
-    animals = {2: ("chickens", "ducks", "geese", "hens"), 4: ("cows", "pigs", "goats", "rabbits", "sheep", "horses")}
+    animals = {
+        2: ("chickens", "ducks", "geese", "hens"),
+        4: ("cows", "pigs", "goats", "rabbits", "sheep", "horses"),
+    }
     one, two = (rng.choice(animals[legs]) for legs in (p, q)) if kind == "animals" else ("", "")
-    question = source.phrase(*SYSTEMS[f"{kind}: {asked}"]).format(n=x + y, p=p, q=q, t=rows[1][2], one=one, two=two)
+    question = source.phrase(*SYSTEMS[f"{kind}: {asked}"]).format(
+        n=x + y, p=p, q=q, t=rows[1][2], one=one, two=two
+    )
     return work.problem("system", question, str(u if asked == "first" else v), _name(*rows))
 
 

@@ -163,7 +163,9 @@ def compare(source: Source) -> Problem:
     work.multiply(p[0], q[1])
     work.multiply(q[0], p[1])
     work.say(f"{left}{sign}{right}", f"{written(p)}{sign}{written(q)}")
-    kind = source.rng.choice(("larger", "larger", "smaller", "is larger", "is smaller", "is equal", "which sign"))
+    kind = source.rng.choice(
+        ("larger", "larger", "smaller", "is larger", "is smaller", "is equal", "which sign")
+    )
     if kind == "which sign":
         answer = f"{written(p)} {sign} {written(q)}"
     elif kind.startswith("is "):
@@ -180,7 +182,11 @@ def part_of(source: Source) -> Problem:
     """3/4 of 60."""
     rng = source.rng
     denominator = rng.randint(2, 12)
-    numerator = rng.randint(1, denominator - 1) if source.chance(0.9) else rng.randint(denominator + 1, 2 * denominator - 1)
+    numerator = (
+        rng.randint(1, denominator - 1)
+        if source.chance(0.9)
+        else rng.randint(denominator + 1, 2 * denominator - 1)
+    )
     whole = denominator * rng.randint(1, rng.choice((12, 30, 100)))
     work = Work()
     product = work.multiply(whole, numerator)
@@ -198,7 +204,11 @@ def decimal(source: Source) -> Problem:
     """3/8 as 0.375, by long division beyond the point."""
     rng = source.rng
     denominator = rng.choice((2, 4, 4, 5, 5, 8, 8, 10, 16, 20, 20, 25, 25, 40, 50, 100))
-    numerator = rng.randint(1, denominator - 1) if source.chance(0.75) else rng.randint(denominator + 1, 3 * denominator - 1)
+    numerator = (
+        rng.randint(1, denominator - 1)
+        if source.chance(0.75)
+        else rng.randint(denominator + 1, 3 * denominator - 1)
+    )
     lines = [f" decimal {numerator}/{denominator}"]
     quotient, rest = "", numerator
     while True:
@@ -350,7 +360,11 @@ def of_what(source: Source) -> Problem:
 def _base_and_part(source: Source) -> tuple[int, int, int]:
     """A whole number, a whole part of it, and how many percent that is (whole too)."""
     rng = source.rng
-    percent = rng.randint(1, 100) if source.chance(0.6) else rng.choice((5, 10, 20, 25, 30, 40, 50, 60, 75, 80, 90, 120, 150))
+    percent = (
+        rng.randint(1, 100)
+        if source.chance(0.6)
+        else rng.choice((5, 10, 20, 25, 30, 40, 50, 60, 75, 80, 90, 120, 150))
+    )
     unit = 100 // math.gcd(percent, 100)  # bases that give a whole part are multiples of it
     base = unit * rng.randint(1, max(1, rng.choice((100, 500, 1000)) // unit))
     return base, base * percent // 100, percent
@@ -369,7 +383,9 @@ def percent_between(source: Source) -> Problem:
     return work.problem("percent", question, f"{percent}%", f"{base} to {after}")
 
 
-PERCENT_KINDS = (percent_of,) * 9 + (percent_change,) * 6 + (what_percent,) * 3 + (of_what,) * 2 + (percent_between,) * 1
+PERCENT_KINDS = (
+    (percent_of,) * 9 + (percent_change,) * 6 + (what_percent,) * 3 + (of_what,) * 2 + (percent_between,) * 1
+)
 
 
 def percent(source: Source) -> Problem:

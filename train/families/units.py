@@ -150,8 +150,9 @@ def _to_smaller(source: Source) -> Problem:
         lines = [f"{amount}*{factor}={_plain(Decimal(amount) * factor)}"]
     else:
         amount = _amount(source, 2 if factor > 100 else 3, 1 if source.chance(0.8) or factor % 4 else 2)
-        if "." in amount and source.chance(0.7):
-            amount = amount.partition(".")[0] + ".5"
+        whole, _, part = amount.partition(".")
+        if part and (factor > 100 or source.chance(0.7)):
+            amount = f"{int(whole) % 10 if factor > 100 else whole}.5"
         lines = _product(amount, str(factor))
     return _converted(source, _rule(big, small, factor), lines, amount, big, small, Decimal(amount) * factor)
 
@@ -408,6 +409,13 @@ def check(problem: Problem) -> str | None:
             return f"'{work[1]}' is not what '{work[0]}' asks for"
     if not found or parts[0] not in work[0]:
         return f"the work does not begin with {parts[0]}"
+    if len(parts) == 4 and len(found) != 2:
+        return "a product and a sum are needed"
+    if wanted in ("°C", "°F"):
+        steps = [re.findall(r"\d+(?:\.\d+)?", calculation.text) for calculation in found]
+        constants = ("9", "5", "32") if wanted == "°F" else ("32", "5", "9")
+        if len(steps) != 3 or not all(constant in step for constant, step in zip(constants, steps)):
+            return f"the work does not follow '{rule}'"
     said = re.findall(r"-?\d+(?:\.\d+)?", problem.answer)
     if [Fraction(text) for text in said] != expected:
         return f"'{problem.answer}' should be {expected}"

@@ -143,8 +143,7 @@ Truth check_statement(std::string_view text, Rational& value) {
   for (std::string_view rest = text;;) {
     const size_t end = std::min(rest.find_first_of(kRelations), rest.size());
     const auto next = evaluate_expression(rest.substr(0, end));
-    // A percent sign is no modulo where nothing follows: such a line is for the eyes of whoever wrote it.
-    if (!next) return text.find('%') != std::string_view::npos ? Truth::no_arithmetic : Truth::wrong;
+    if (!next) return Truth::no_arithmetic;
     if (relation == '=' && !(*next == value)) truth = Truth::wrong;
     if (relation == '<' && !less(value, *next).value_or(false)) truth = Truth::wrong;
     if (relation == '>' && !less(*next, value).value_or(false)) truth = Truth::wrong;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "base/printable.h"
@@ -15,7 +16,7 @@ namespace sambay {
 namespace {
 
 constexpr size_t kMaxOperandDigits = 17;  // so that nothing leaves 63 bits
-constexpr int kMaxProductDigits = 18;
+constexpr int kMaxProductDigits = 18, kMaxDecimals = 12;
 
 std::vector<std::string_view> split_lines(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -65,9 +66,31 @@ struct Place {
   int64_t unit = 1;
 };
 
+using Numbers = std::unordered_set<std::string>;
+
+/// Every number as it is written, but for its sign.
+std::vector<std::string> numbers_of(std::string_view text) {
+  std::vector<std::string> numbers;
+  std::string number;
+  for (const char c : text) {
+    if ((c >= '0' && c <= '9') || (c == '.' && !number.empty())) {
+      number += c;
+    } else if (!number.empty()) {
+      numbers.push_back(std::move(number));
+      number.clear();
+    }
+  }
+  if (!number.empty()) numbers.push_back(std::move(number));
+  return numbers;
+}
+
 class Reader {
  public:
-  explicit Reader(std::string_view work) : lines_(split_lines(work)) {}
+  /// `known`: numbers that may be calculated with, besides results; nullptr: all.
+  explicit Reader(std::string_view work, const Numbers* known = nullptr)
+      : lines_(split_lines(work)), checks_numbers_(known != nullptr) {
+    if (known) known_ = *known;
+  }
 
   /// False when a line is wrong: then fault() says which.
   bool read() {
@@ -83,18 +106,62 @@ class Reader {
   bool step() {
     const std::string_view line = lines_[at_];
     if (const auto task = task_of(line); task && begins_columns(*task)) {
+      if (!knows(line)) return false;
       at_++;
       return calculate(*task, line);
+    }
+    // " decimal 9/4": words that end in a task.
+    if (const size_t space = line.rfind(' '); space != std::string_view::npos) {
+      if (const auto task = task_of(line.substr(space + 1)); task && begins_columns(*task)) {
+        others_.push_back(line);
+        at_++;
+        return calculate(*task, line);
+      }
     }
     if (is_turned(line)) return turned(line);
     if (line.starts_with('=')) return restated(line);
     Rational value;
-    switch (check_statements(line, value)) {
-      case Truth::wrong: return wrong(fmt::format("'{}' is not true", printable(line)));
-      case Truth::right: result_ = value; break;
-      case Truth::no_arithmetic: others_.push_back(line); break;
-    }
+    const Truth truth = check_statements(line, value);
+    if (truth == Truth::wrong) return wrong(fmt::format("'{}' is not true", printable(line)));
+    if (truth == Truth::right) result_ = value;
+    // Whether a true comparison is the one that matters, only the expected work can say.
+    if (truth == Truth::no_arithmetic || line.find_first_of("<>") != std::string_view::npos)
+      others_.push_back(line);
+    else if (!knows_statements(line))
+      return false;
     at_++;
+    return true;
+  }
+
+  /// Whether all numbers of a task stand in the problem or were found before: 99*0=0 is true, but of no use
+  /// when the problem has no 99. The rest of a statement is found with it.
+  bool knows(std::string_view operands, std::string_view found = {}) {
+    std::vector<std::string> numbers = numbers_of(operands);
+    // Of 76:24*3=72 the 3 is tried, not known.
+    if (operands.find(':') != std::string_view::npos && !numbers.empty()) numbers.pop_back();
+    for (const std::string& number : numbers)
+      if (checks_numbers_ && !known_.contains(number))
+        return wrong(fmt::format("'{}' calculates with {}, which stands nowhere before",
+                                 printable(lines_[at_]), printable(number)));
+    for (std::string& number : numbers_of(found)) known_.insert(std::move(number));
+    return true;
+  }
+  bool knows_statements(std::string_view line) {
+    // 76:24*3=72 goes on with what is left: 76-72.
+    if (const size_t colon = line.find(':'), comma = line.find(','); colon < comma) {
+      const std::string_view taken = line.substr(0, std::min(comma, line.size()));
+      const std::string rest =
+          fmt::format(",{}-{}=", taken.substr(0, colon), taken.substr(taken.find('=') + 1));
+      if (comma < line.size() && !line.substr(comma).starts_with(rest))
+        return wrong(fmt::format("'{}' does not go on with {}", printable(line), rest.substr(1)));
+    }
+    while (!line.empty()) {
+      const size_t comma = std::min(line.find(','), line.size());
+      const std::string_view statement = line.substr(0, comma);
+      const size_t equals = std::min(statement.find('='), statement.size());
+      if (!knows(statement.substr(0, equals), statement.substr(equals))) return false;
+      line.remove_prefix(std::min(comma + 1, line.size()));
+    }
     return true;
   }
 
@@ -115,11 +182,12 @@ class Reader {
       case '+': return sum(task.a, task.b) && gives(task.a + task.b);
       case '-': return difference(task.a, task.b, true) && gives(task.a - task.b);
       case '*': return product(task.a, task.b) && gives(task.a * task.b);
-      default: return division(task.a, task.b) && gives(task.a / task.b);
+      default: return division(task.a, task.b);
     }
   }
   bool gives(int64_t value) {
     result_ = Rational{value, 1};
+    known_.insert(std::to_string(value));
     return true;
   }
 
@@ -144,9 +212,11 @@ class Reader {
     Rational value;
     if (check_statement(line, value) != Truth::right)
       return wrong(fmt::format("'{}' is not true", printable(line)));
+    if (!knows(line.substr(0, line.find('=')))) return false;
     at_++;
     if (task.sign == '+' ? !sum(task.a, task.b) : !difference(task.a, task.b, !negated)) return false;
     result_ = value;
+    known_.insert(std::to_string(value.numerator < 0 ? -value.numerator : value.numerator));
     return !negated || expect(fmt::format("={}", value.numerator));
   }
   /// =425 behind what gave 425; behind anything else it is for whoever knows the problem.
@@ -252,7 +322,26 @@ class Reader {
         return false;
       part %= b;
     }
-    return expect(a % b ? fmt::format("={} r {}", a / b, a % b) : fmt::format("={}", a / b));
+    known_.insert(std::to_string(part));
+    if (part != 0 && at_ < lines_.size() && lines_[at_].starts_with(fmt::format("{}:{}*", part * 10, b)))
+      return decimals(fmt::format("{}.", a / b), part, b);
+    gives(a / b);
+    return expect(part ? fmt::format("={} r {}", a / b, part) : fmt::format("={}", a / b));
+  }
+  /// Long division goes on behind the point until nothing is left.
+  bool decimals(std::string quotient, int64_t part, int64_t b) {
+    for (int place = 0; part != 0 && place < kMaxDecimals; place++) {
+      part *= 10;
+      const int64_t times = part / b;
+      quotient += std::to_string(times);
+      if (!expect(fmt::format("{}:{}*{}={},{}-{}={}->{}", part, b, times, b * times, part, b * times,
+                              part % b, quotient)))
+        return false;
+      part %= b;
+    }
+    result_ = evaluate_expression(quotient);
+    known_.insert(quotient);
+    return expect("=" + quotient);
   }
 
   bool expect(const std::string& wanted) {
@@ -269,6 +358,8 @@ class Reader {
 
   std::vector<std::string_view> lines_;
   size_t at_ = 0;
+  bool checks_numbers_ = false;
+  Numbers known_;
   std::optional<Rational> result_;  // of the last calculation
   std::vector<std::string_view> others_;
   std::string fault_;
@@ -297,7 +388,9 @@ std::string work_fault(std::string_view work, std::string_view expected, std::st
   if (work.empty()) return "there is none";
   if (expected.empty()) return "there should be none";
   if (work.ends_with('\n')) return "it ends in an empty line";
-  Reader got(work), wanted(expected);
+  const std::vector<std::string> numbers = numbers_of(expected);
+  const Numbers known(numbers.begin(), numbers.end());
+  Reader got(work, &known), wanted(expected);
   if (!got.read()) return got.fault();
   if (!wanted.read()) return "it is not the expected work, whose lines cannot be told apart";
   // A result stated again at the end may follow from what stands before it, or only from the problem.

@@ -226,9 +226,12 @@ def check(problem: Problem) -> str | None:
     found = read_work(work)
     if len(found) != (len(numbers) - 1) + (not chained and "-(-" in lines[0] and len(lines) > 1):
         return f"{len(found)} calculations for the task {expression}"
-    for before, after in zip(found, found[1:]):
-        if chained and not re.match(rf"{before.value}\D|\d+\*{before.value}$", after.text):
-            return f"{after.text} does not go on from {before.value}"
+    if chained:
+        so_far = numbers[0]
+        for number, calculation in zip(numbers[1:], found):
+            if sorted(re.findall(r"\d+", calculation.text)) != sorted((so_far, number)):
+                return f"{calculation.text} is not about {so_far} and {number}"
+            so_far = str(abs(calculation.value))
     if "--" in expression and not lines[0].startswith(expression.replace("--", "-(-") + ")="):
         return f"'{lines[0]}' is not the task {expression}"
     value = evaluate(re.sub(r"([-+])(-\d+)", r"\1(\2)", expression))

@@ -407,8 +407,9 @@ def check(problem: Problem) -> str | None:
         found = found[1:]
         if not found or sorted(re.findall(r"\d+", found[0].text)) != sorted(re.findall(r"\d+", shifted[1])):
             return f"'{work[1]}' is not what '{work[0]}' asks for"
-    if not found or parts[0] not in work[0]:
-        return f"the work does not begin with {parts[0]}"
+    begins_with = re.findall(r"-?\d+(?:\.\d+)?", work[0]) if work else []
+    if not found or parts[0] not in begins_with or (stated and stated[1] not in begins_with):
+        return f"the work does not begin with {parts[0]}" + (f" and {stated[1]}" if stated else "")
     if len(parts) == 4 and len(found) != 2:
         return "a product and a sum are needed"
     if wanted in ("°C", "°F"):

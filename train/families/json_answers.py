@@ -170,4 +170,25 @@ def make_json(source: Source) -> Problem:
     return Problem("json", messages, problem.thinking, answer, [f"json:{problem.keys[0]}", *problem.keys])
 
 
+# The work's words for an answer's; none where a sign says it.
+_SAID_AS = {"yes": "", "no": "", "cannot tell": "unknown", "0": ""}
+
+
+def check_json(problem: Problem) -> str | None:
+    """The answer is JSON whose values the work says, or else the question; the work is checked in its own family."""
+    values = json.loads(problem.answer, parse_float=str, parse_int=str)
+    values = list(values.values()) if isinstance(values, dict) else [values]
+    said = problem.thinking + problem.messages[-1]["content"]
+    for value in values:
+        for item in value if isinstance(value, list) else [value]:
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            if not all(
+                piece in said or _SAID_AS.get(piece, piece) in said
+                for piece in text.lstrip("$€£").split(", ")
+            ):
+                return f"neither the work nor the question says '{text}'"
+    return None
+
+
 FAMILIES = {"json": make_json}
+CHECKS = {"json": check_json}

@@ -13,23 +13,18 @@ import string
 from decimal import Decimal, DivisionByZero, InvalidOperation
 
 from families.refusals import REFUSAL, REFUSAL_WORK, training_question
+from families.other_tools import ALL_KINDS, OTHERS, invented_kind
+from families.tool_checks import check_tool
 from families.tool_kinds import (
-    ALL_KINDS,
     CALCULATORS,
     CLOCK,
     OPERAND_NAMES,
-    OPERATION_NAMES,
-    OTHERS,
     SINGLE_CALCULATORS,
     THERMOSTAT,
     UNIT_CONVERTER,
-    Kind,
-    Number,
-    Param,
-    Slots,
-    converted,
-    decimal_text,
 )
+from families.tool_kinds import Kind, Param
+from families.tool_slots import OPERATION_NAMES, Number, Slots, converted, decimal_text
 from phrasings import load_phrasings
 from problem import Problem, Source
 
@@ -132,7 +127,10 @@ class Offered:
         """What a person says, and which slots that fills."""
         if self.kind.phrases.startswith("calc"):
             return _calculator_question(self.kind, slots, source), frozenset(slots)
-        template = source.phrase(*_FITTING[self.kind][self.form])
+        if self.kind.phrases.startswith("invented"):
+            template = source.phrase(*_PHRASES[self.kind.phrases])
+        else:
+            template = source.phrase(*_FITTING[self.kind][self.form])
         return _say(template, slots, source.rng), _FIELDS[template]
 
     def call(self, slots: Slots, filled: frozenset[str]) -> str:
@@ -359,7 +357,7 @@ def _report(rng: random.Random, kind: Kind, slots: Slots, name: str) -> tuple[st
         return content, f" error: {failure}", f"The tool failed: {failure}"
     if kind.is_action:
         content = rng.choice(_DONE_REPORTS)
-        if rng.random() < 0.25:
+        if slots and rng.random() < 0.25:
             slot = rng.choice(list(slots))
             content = f'{{"status": "ok", "{slot}": {_json_value(slots[slot][1])}}}'
         return content, " done", "Done."
@@ -380,9 +378,11 @@ def _report(rng: random.Random, kind: Kind, slots: Slots, name: str) -> tuple[st
 def _call_problem(source: Source) -> Problem:
     """A question that one of the offered tools answers: the call, or what follows the tool's report."""
     rng = source.rng
-    kind = rng.choice(_RIGHT_KINDS)
+    is_invented = rng.random() < 0.12
+    kind = invented_kind(rng) if is_invented else rng.choice(_RIGHT_KINDS)
     slots = kind.slots(rng)
-    offered = _offer(kind, source, ALL_KINDS, frozenset())
+    pool = [invented_kind(rng) for _ in range(3)] if is_invented and rng.random() < 0.7 else ALL_KINDS
+    offered = _offer(kind, source, pool, frozenset())
     tool = next(tool for tool in offered if tool.kind is kind)
     question, filled = tool.question(slots, source)
     call = tool.call(slots, filled)
@@ -442,3 +442,4 @@ def make_tool(source: Source) -> Problem:
 
 
 FAMILIES = {"tool": make_tool}
+CHECKS = {"tool": check_tool}

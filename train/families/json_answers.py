@@ -177,6 +177,8 @@ _SAID_AS = {"yes": "", "no": "", "cannot tell": "unknown", "0": ""}
 def check_json(problem: Problem) -> str | None:
     """The answer is JSON whose values the work says, or else the question; the work is checked in its own family."""
     values = json.loads(problem.answer, parse_float=str, parse_int=str)
+    if problem.keys[1].startswith("truth:"):  # whose answers count and name lines of the work
+        return None
     values = list(values.values()) if isinstance(values, dict) else [values]
     said = problem.thinking + problem.messages[-1]["content"]
     for value in values:

@@ -12,10 +12,12 @@ build=${1:-build/coverage} least=80
 # target, the parser's own files, and with a minus the functions in them that do not parse: writers, and what reads from the disk
 parsers() {
   cat <<'TABLE'
+card              src/formats/quality_card.cpp -load_quality_card
 config            src/model/sambay_config_json.cpp
 gguf              src/formats/gguf_reader.cpp src/formats/tensor_view.cpp
 gguf_model        src/model/sambay_config.cpp src/text/gguf_tokenizer.cpp -sambay_config_to_gguf -sambay_preset -tokenizer_to_gguf -token_texts
 ids               src/tools/ids.cpp -read_ids
+problems          src/tools/problems.cpp src/tools/work_check.cpp src/tools/arithmetic.cpp -read_problems
 safetensors       src/formats/safetensors.cpp src/formats/tensor_view.cpp
 safetensors_index src/formats/safetensors_index.cpp
 tokenizer_json    src/text/tokenizer_json.cpp src/text/tokenizer_sax.cpp

@@ -275,7 +275,80 @@ def gguf_model_seeds():
     }
 
 
+# the quality card, and files of problems
+
+
+def card_seeds():
+    family = {"problems": 200, "answer": 0.99, "work": 1, "both": 0.985}
+    types = {"bf16": {"accuracy": 0.99}, "q8_0": {"accuracy": 0.98, "kl_mean": 2e-5, "top1_agreement": 0.999, "families": {"add": 0.9}}}
+    good = {"made_by": "sambay eval pocket", "problems_seed": 7, "families_of": "bf16", "families": {"add": family}, "types": types}
+    changed = lambda **members: json.dumps({**good, **members}).encode()
+    return {
+        "card": json.dumps(good, indent=2).encode(),
+        "empty": b"{}",
+        "list": b"[]",
+        "not_json": b"{",
+        "no_types": changed(types={}),
+        "seed_negative": changed(problems_seed=-1),
+        "share_large": changed(families={"add": {**family, "work": 1.5}}),
+        "share_text": changed(families={"add": {**family, "work": "all"}}),
+        "count_fraction": changed(families={"add": {**family, "problems": 1.5}}),
+        "family_number": changed(families={"add": 1}),
+        "family_name": changed(families={"\u001b": family}),
+        "type_families": changed(types={"f32": {"accuracy": 1, "families": [1]}}),
+        "kl_negative": changed(types={"f32": {"accuracy": 1, "kl_mean": -1}}),
+        "made_by_long": changed(made_by="x" * 200),
+    }
+
+
+def problem_seeds():
+    columns = "347+589\n7+9=16->6\n4+8+1=13->36\n3+5+1=9->936"
+    borrow = "503-78\n3<8,13-8=5->5\n0-1<0,10-1=9,9-7=2->25\n5-1=4,4-0=4->425"
+    times = "168*26\n168*6\n8*6=48->8\n6*6+4=40->08\n1*6+4=10->1008\n168*20\n8*2=16->60\n6*2+1=13->360\n1*2+1=3->3360\n1008+3360"
+    long = "7654/24\n76:24*3=72,76-72=4->3\n45:24*1=24,45-24=21->31\n214:24*8=192,214-192=22->318\n=318 r 22"
+    decimal = " decimal 9/4\n9:4*2=8,9-8=1->2\n10:4*2=8,10-8=2->2.2\n20:4*5=20,20-20=0->2.25\n=2.25"
+    turned = "78-503=-(503-78)\n3<8,13-8=5->5\n0-1<0,10-1=9,9-7=2->25\n5-1=4,4-0=4->425\n=-425"
+
+    def problem(thinking="3+4=7", answer="7", messages=({"role": "user", "content": "3+4"},), **members):
+        return {"family": "add", "messages": list(messages), "thinking": thinking, "answer": answer, "key": "k", **members}
+
+    lines = lambda *objects: "\n".join(json.dumps(o) for o in objects).encode()
+    talk = (
+        {"role": "system", "content": "", "tools": '[{"name": "clock"}]'},
+        {"role": "user", "content": "Time?"},
+        {"role": "assistant", "content": "<|tool_call|>[]<|/tool_call|>", "thinking": " clock"},
+        {"role": "tool", "content": "12:00"},
+    )
+    return {
+        "header": lines({"seed": 1, "split": "test", "count": 1}, problem()),
+        "header_only": lines({"seed": 1}),
+        "header_bad": lines({"seed": "one"}, problem()),
+        "talk": lines(problem(messages=talk)),
+        "tools_of_user": lines(problem(messages=[{"role": "user", "content": "", "tools": "[{}]"}])),
+        "tools_bad": lines(problem(messages=[{"role": "system", "content": "", "tools": "[1]"}, talk[1]])),
+        "thinking_of_user": lines(problem(messages=[{"role": "user", "content": "", "thinking": ""}])),
+        "role_unknown": lines(problem(messages=[{"role": "wizard", "content": ""}])),
+        "last_assistant": lines(problem(messages=talk[:3])),
+        "no_messages": lines(problem(messages=[])),
+        "message_number": lines(problem(messages=[3])),
+        "answer_empty": lines(problem(answer="")),
+        "answer_number": lines(problem(answer=7)),
+        "family_empty": lines(problem(family="")),
+        "array": b"[1]",
+        "cut": lines(problem())[:-9],
+        "sum": lines(problem(columns, "936")),
+        "difference": lines(problem(borrow, "425")),
+        "product": lines(problem(times, "4368")),
+        "division": lines(problem(long, "318 remainder 22"), problem(decimal, "2.25")),
+        "turned": lines(problem(turned, "-425")),
+        "statements": lines(problem("1/2+1/3=5/6\n17%5=2\n2<3,3<4\n -(3-5)=2\ngcd=1\n=5/6", "5/6")),
+        "large": lines(problem("9" * 30 + "+1\n" + "(" * 60 + "1" + ")" * 60 + "=1", "1")),
+    }
+
+
 if __name__ == "__main__":
+    write("card", card_seeds())
+    write("problems", problem_seeds())
     write("gguf_model", gguf_model_seeds())
     write("safetensors", safetensors_seeds())
     write("safetensors_index", index_seeds())

@@ -10,6 +10,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 POCKET = os.path.join(ROOT, "models", "pocket")
 GOLDEN = os.path.join(ROOT, "tests", "golden")
 CHECKS = []
+with open(os.path.join(POCKET, "config.json")) as f:
+    CONFIG = json.load(f)
+with open(os.path.join(POCKET, "tokenizer.json"), encoding="utf-8") as f:
+    TOKEN_IDS = {token["content"]: token["id"] for token in json.load(f)["added_tokens"]}
 
 
 def check(function):
@@ -47,10 +51,10 @@ def folder(**files):
     return to
 
 
-def pocket_gguf():
-    path = os.path.join(SCRATCH, "pocket.gguf")
+def pocket_gguf(type_="bf16"):
+    path = os.path.join(SCRATCH, f"pocket-of-{type_}.gguf")
     if not os.path.exists(path):
-        assert run("convert", POCKET, "-o", path, "--type", "bf16")[0] == 0
+        assert run("convert", POCKET, "-o", path, "--type", type_)[0] == 0
     return path
 
 
@@ -85,10 +89,13 @@ def prompt_comes_from_argument_flag_file_or_standard_input():
 
 @check
 def the_same_from_folder_safetensors_gguf_and_embedded():
-    answers = [run("run", *model, "--json", "What is 88 + 77?")
-               for model in ((), ("-m", POCKET), ("-m", os.path.join(POCKET, "model.safetensors")), ("-m", pocket_gguf()))]
-    texts = [(json.loads(out)["text"], json.loads(out)["reasoning"]) for _, out, _ in answers]
-    assert len(set(texts)) == 1 and texts[0][0] == "165", texts
+    def answers(*models):
+        found = {(answer["text"], answer["reasoning"]) for answer in
+                 (json.loads(run("run", *model, "--json", "What is 88 + 77?")[1]) for model in models)}
+        assert len(found) == 1 and found.pop()[0] == "165", found
+
+    answers(("-m", POCKET), ("-m", os.path.join(POCKET, "model.safetensors")), ("-m", pocket_gguf()))
+    answers((), ("-m", pocket_gguf("q8_0")))  # the program carries this type
 
 
 @check
@@ -232,7 +239,7 @@ def context_limit_ends_clearly():
     status, out, err = run("run", "-c", "40", "--ignore-eos", "--timings", "What is 347 + 589?")
     assert status == 0 and "the context is full" in err, err
     refuses(2, "run", "-c", "4", "What is 347 + 589?", says="context")
-    refuses(2, "run", "-c", "100000", "hi", says=["100000", "4096"])
+    refuses(2, "run", "-c", "100000", "hi", says=["100000", str(CONFIG["max_position_embeddings"])])
 
 
 @check
@@ -325,6 +332,117 @@ def info_reports_and_checks():
     refuses(3, "info", folder(model_safetensors=bytes(weights)), "--check", says=["not finite", "nan"])
 
 
+# ---- tools, evaluation, quality card ----------------------------------------------------------------------------------
+
+
+@check
+def tools_come_as_json_or_from_a_file():
+    tools = json.dumps([{"name": "calculator", "description": "Calculates."}])
+    path = os.path.join(SCRATCH, "tools.json")
+    with open(path, "w") as f:
+        f.write(f"\n {tools}\n")
+    answers = [run("run", "--json", "--tools", given, "--system", "Help.", "What is 3 + 4?") for given in (tools, path)]
+    assert all(status == 0 for status, _, _ in answers), answers
+    counts = [json.loads(out)["usage"]["prompt_tokens"] for _, out, _ in answers]
+    plain = json.loads(run("run", "--json", "--system", "Help.", "What is 3 + 4?")[1])["usage"]["prompt_tokens"]
+    assert counts[0] == counts[1] > plain + 10, (counts, plain)
+    raw = f"<|system|>Help.<|tool|>{tools}<|/tool|><|end|><|user|>What is 3 + 4?<|end|><|assistant|>"
+    assert json.loads(run("run", "--json", "--raw", raw)[1])["usage"]["prompt_tokens"] == counts[0]
+    refuses(2, "run", "--tools", "{}", "hi", says=["--tools", "array"])
+    refuses(2, "run", "--tools", "[1]", "hi", says=["--tools", "element 0"])
+    refuses(2, "run", "--tools", "[{", "hi", says=["--tools", "not JSON"])
+    refuses(2, "run", "--raw", "--tools", "[{}]", "hi", says="--raw")
+    refuses(3, "run", "--tools", "/no/such/tools", "hi", says="/no/such/tools")
+
+
+@check
+def tokens_of_a_tool_call_are_part_of_the_text():
+    ids = [TOKEN_IDS["<|tool_call|>"], TOKEN_IDS["<|/tool_call|>"], TOKEN_IDS["<|end|>"]]
+    bias = [word for id_ in ids[:2] for word in ("--logit-bias", f"{id_}+100")]
+    out = run("run", "--raw", "-n", "1", *bias[:2], "hi")[1]
+    assert out == "<|tool_call|>", out
+    assert "<|/tool_call|>" in run("run", "-n", "4", "--show-thinking", *bias[2:], "hi")[1]
+
+
+def problems_file(*lines):
+    handle, path = tempfile.mkstemp(suffix=".jsonl", dir=SCRATCH)
+    with os.fdopen(handle, "w") as f:
+        f.write("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return path
+
+
+def sum_problem(a, b, answer=None, family="add"):
+    return {"family": family, "messages": [{"role": "user", "content": f"What is {a} + {b}?"}], "thinking": f"{a}+{b}={a + b}",
+            "answer": str(answer or a + b), "key": f"add:{a}+{b}"}
+
+
+@check
+def eval_pocket_scores_families_and_names_what_went_wrong():
+    path = problems_file({"seed": 5, "split": "test", "count": 3}, sum_problem(3, 4), sum_problem(21, 15), sum_problem(12, 30, "5"),
+                         sum_problem(7, 6, family="sum"))
+    status, out, err = run("eval", "pocket", "--problems", path)
+    assert status == 0 and err == "", err
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert list(rows) == ["family", "add", "sum", "all"], out
+    assert "66.7 %" in rows["add"] and "100.0 %" in rows["sum"] and "75.0 %" in rows["all"], out
+    report = json.loads(run("eval", "pocket", "--problems", path, "--family", "add", "--limit", "2", "--json", "--parallel", "1")[1])
+    assert report["problems_seed"] == 5 and list(report["families"]) == ["add"], report
+    assert report["total"]["problems"] == 2 and report["total"]["answer"] == report["total"]["both"] == 1, report
+    _, out, _ = run("eval", "pocket", "--problems", path, "--failures", "-m", POCKET)
+    assert out.count("add:12+30 (") == 1 and "expected: 5\n  came: 42" in out, out
+
+
+@check
+def eval_pocket_has_problems_of_its_own():
+    report = json.loads(run("eval", "pocket", "--limit", "2", "--json")[1])
+    assert report["families"] and report["split"] == "test" and report["total"]["problems"] >= 2, report
+
+
+@check
+def eval_refuses_bad_input():
+    refuses(2, "eval")
+    refuses(2, "eval", "marathon")
+    refuses(2, "eval", "pocket", "--family", "poetry", says=["poetry", "there are"])
+    refuses(2, "eval", "pocket", "--limit", "-1", says="--limit")
+    refuses(2, "eval", "pocket", "--parallel", "0", says="--parallel")
+    refuses(2, "eval", "pocket", "--types", "q8_0")
+    refuses(2, "eval", "pocket", "--card", os.path.join(SCRATCH, "c.json"), "--types", "q3")
+    refuses(2, "eval", "pocket", "--card", os.path.join(SCRATCH, "c.json"), says="quantized")
+    refuses(3, "eval", "pocket", "--problems", "/no/such/file", says="/no/such/file")
+    refuses(3, "eval", "pocket", "--problems", problems_file(), says="no problems")
+    refuses(3, "eval", "pocket", "--problems", problems_file(sum_problem(1, 2), "{"), says="line 2: not JSON")
+    refuses(3, "eval", "pocket", "--problems", problems_file({**sum_problem(1, 2), "answer": 3}), says=["line 1", "answer"])
+    refuses(3, "eval", "pocket", "-m", os.path.join(GOLDEN, "a_f32"), says="tokenizer")
+
+
+@check
+def a_quality_card_is_made_converted_and_shown():
+    path = problems_file({"seed": 5, "split": "test"}, sum_problem(3, 4), sum_problem(21, 15))
+    model = folder()
+    card_path = os.path.join(model, "card.json")
+    if os.path.exists(card_path):
+        os.remove(card_path)
+    status, out, err = run("eval", "pocket", "-m", model, "--problems", path, "--types", "bf16,q8_0", "--card", card_path)
+    assert status == 0 and "q8_0" in out, (out, err)
+    assert [name for name in os.listdir(model) if name.startswith(".")] == []
+    with open(card_path) as f:
+        card = json.load(f)
+    assert card["families"]["add"]["problems"] == 2 and card["problems_seed"] == 5, card
+    assert card["types"]["q8_0"]["top1_agreement"] > 0.5 and card["types"]["q8_0"]["kl_mean"] >= 0, card
+    first, second = os.path.join(SCRATCH, "with-card.gguf"), os.path.join(SCRATCH, "with-card-2.gguf")
+    assert run("convert", model, "-o", first, "--type", "bf16")[0] == 0
+    assert run("convert", first, "-o", second, "--type", "q8_0")[0] == 0
+    for name in (model, first, second):
+        assert json.loads(run("info", "--json", name)[1])["card"] == card, name
+        assert "KL divergence" in run("info", "--no-tensors", name)[1]
+    with open(card_path, "w") as f:
+        f.write('{"made_by": 1}')
+    refuses(3, "convert", model, "-o", os.path.join(SCRATCH, "never.gguf"), says=["card.json", "made_by"])
+    status, out, _ = run("info", model)
+    assert status == 0 and "ignored" in out
+    assert run("run", "-m", model, "What is 3 + 4?")[:2] == (0, "7\n")
+
+
 # ---- tokenizer ------------------------------------------------------------------------------------------------------
 
 
@@ -338,7 +456,7 @@ def tokenize_and_detokenize_are_inverse_on_any_bytes():
     line = json.dumps("What is <|end|>?") + "\n"
     plain = json.loads(run("tokenize", "--jsonl", stdin=line.encode())[1])
     special = json.loads(run("tokenize", "--jsonl", "--special", stdin=line.encode())[1])
-    assert len(special) < len(plain) and 1014 in special and 1014 not in plain
+    assert len(special) < len(plain) and TOKEN_IDS["<|end|>"] in special and TOKEN_IDS["<|end|>"] not in plain
     assert json.loads(run("detokenize", "--jsonl", stdin=(json.dumps(special) + "\n").encode())[1]) == "What is <|end|>?"
     assert run("tokenize", "-m", os.path.join(POCKET, "tokenizer.json"), stdin=b"abc")[1] == run("tokenize", stdin=b"abc")[1]
 
@@ -355,14 +473,14 @@ def usage_errors_are_status_2():
                  ["run", "--logit-bias", "5", "hi"], ["run", "--logit-bias", "99999+1", "hi"], ["run", "--chunk", "0", "hi"],
                  ["run", "--show-thinking", "--hide-thinking", "hi"], ["run", "--repeat-penalty", "0", "hi"],
                  ["convert", POCKET], ["convert", POCKET, "-o", os.path.join(SCRATCH, "x"), "--type", "q3"],
-                 ["logits", "--ids", ids_file([1, 1024]), "-o", os.path.join(SCRATCH, "x")],
+                 ["logits", "--ids", ids_file([1, CONFIG["vocab_size"]]), "-o", os.path.join(SCRATCH, "x")],
                  ["logits", "--ids", ids_file([1]), "-o", os.path.join(SCRATCH, "x"), "--last", "--hidden"],
                  ["bench", "--synthetic", "nothing"], ["bench", "-p", "0", "-n", "0"]):
         try:
             refuses(2, *args)
         except AssertionError as e:
             raise AssertionError(f"{args}: {e}") from None
-    refuses(2, "detokenize", stdin=b"1\n5000\n", says=["line 2", "5000"])
+    refuses(2, "detokenize", stdin=b"1\n900000\n", says=["line 2", "900000"])
     refuses(2, "runn", "hi", says=["runn", "did you mean 'run'"])
     refuses(2, "What is 3 + 4?", says="sambay run")
     refuses(2, "run", "-c", "-5", "hi", says="-c -5")
@@ -384,7 +502,7 @@ def broken_models_are_status_3_and_say_what_is_wrong():
     refuses(3, "run", "-m", folder(model_safetensors=weights[:100]), "hi")
     refuses(3, "run", "-m", folder(config_json=b"{"), "hi", says="config.json")
     refuses(3, "run", "-m", folder(config_json=json.dumps({**config, "hidden_size": "big"}).encode()), "hi", says="hidden_size")
-    refuses(3, "run", "-m", folder(config_json=json.dumps({**config, "hidden_size": 256}).encode()), "hi")
+    refuses(3, "run", "-m", folder(config_json=json.dumps({**config, "hidden_size": 2 * CONFIG["hidden_size"]}).encode()), "hi")
     refuses(3, "run", "-m", folder(config_json=json.dumps({**config, "model_type": "llama"}).encode()), "hi", says="llama")
     refuses(3, "run", "-m", folder(tokenizer_json=b"[]"), "hi", says="tokenizer.json")
     refuses(3, "run", "-f", os.path.join(SCRATCH, "nothing.txt"), says="nothing.txt")
@@ -446,7 +564,7 @@ def too_little_memory_is_status_4():
     def little():
         resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))
 
-    got, _, err = run("run", "-c", "4096", "hi", limit=little)
+    got, _, err = run("run", "-c", str(CONFIG["max_position_embeddings"]), "hi", limit=little)
     assert got in (0, 4), (got, err)  # the pocket model may just fit
     got, _, err = run("bench", "--synthetic", "phi4-mini-flash", "-p", "1", "-n", "0", limit=little)
     assert got == 4 and err.count("\n") == 1, (got, err)

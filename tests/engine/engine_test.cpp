@@ -294,16 +294,17 @@ TEST_F(EngineTest, LogitBiasForbiddingEveryTokenFailsThatRequestOnly) {
 
 TEST_F(EngineTest, ImpossibleRequestsAreRefusedWithTheNameOfTheField) {
   const auto engine = open();
+  const int vocab = engine->info().vocab, context = engine->info().max_context;
   const Request good = ask(*engine, "What is 1 + 1?");
   Request bad = good;
   bad.prompt.clear();
   refuses(*engine, bad, "prompt");
-  bad = good, bad.prompt.push_back(1024);
-  refuses(*engine, bad, "1024");
+  bad = good, bad.prompt.push_back(vocab);
+  refuses(*engine, bad, std::to_string(vocab));
   bad = good, bad.prompt[0] = -1;
   refuses(*engine, bad, "-1");
-  bad = good, bad.prompt.resize(4096, 5);
-  refuses(*engine, bad, "4096");
+  bad = good, bad.prompt.resize(static_cast<size_t>(context), 5);
+  refuses(*engine, bad, std::to_string(context));
   bad = good, bad.sampling.temperature = -1;
   refuses(*engine, bad, "temperature");
   bad = good, bad.sampling.logit_bias = {{5000, 1.0f}};
@@ -325,7 +326,7 @@ TEST_F(EngineTest, ImpossibleOptionsAreRefused) {
     return engine ? ErrorCode::internal : engine.error().code;
   };
   EngineOptions o;
-  o.max_context = 5000;
+  o.max_context = (1 << 30) + 1;
   EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);
   o = {}, o.threads = -1;
   EXPECT_EQ(code_of(o), ErrorCode::invalid_argument);

@@ -66,7 +66,8 @@ struct TinyTensor {
 
 class TinyCheckpoint {
  public:
-  explicit TinyCheckpoint(const std::string& type = "F32", uint64_t seed = 1) {
+  explicit TinyCheckpoint(const std::string& type = "F32", uint64_t seed = 1, TinyConfig tiny_config = {})
+      : config(std::move(tiny_config)) {
     const auto parsed = parse_sambay_config(config.json(), "tiny");
     EXPECT_TRUE(parsed.has_value());
     Random random(seed);

@@ -19,7 +19,7 @@ _BARE = re.compile(r"[-\d\s.+*/x×÷:=?()]+")
 
 
 def in_a_persons_manner(problem: Problem, source: Source) -> Problem:
-    """The problem with its last question in somebody's manner: mostly unchanged, and never with another meaning."""
+    """The problem with its last question in somebody's manner: mostly as it is, never with another meaning."""
     rng = source.rng
     messages = problem.messages
     # An interface's standing text in front of the conversation.
@@ -45,7 +45,9 @@ def _changed(text: str, family: str, source: Source) -> str:
         return _with_suffix(_with_prefix(text, family, source), family, source)
     if kind < 0.72:
         return _lower_case(text, family)
-    if kind < 0.86:
+    if kind < 0.75:
+        return _mistyped(text, source)
+    if kind < 0.87:
         return _end_changed(text, source)
     if kind < 0.93:
         return _spaced(text, family, source)
@@ -117,6 +119,28 @@ def _spaced(text: str, family: str, source: Source) -> str:
     return text[:i] + " " + text[i:]
 
 
+def _mistyped(text: str, source: Source) -> str:
+    """A slip of the finger in one of the words that every question has; none in names, units or numbers."""
+    places = [match.span() for match in _WORD.finditer(text) if match.group().lower() in _OFTEN_MISTYPED]
+    if not places:
+        return text
+    start, end = source.rng.choice(places)
+    i = source.rng.randrange(start, end - 1)
+    kind = source.rng.random()
+    if kind < 0.4:
+        return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+    if kind < 0.7:
+        return text[:i] + text[i + 1 :]
+    return text[:i] + text[i] + text[i:]
+
+
+_WORD = re.compile(r"[A-Za-z']+")
+_OFTEN_MISTYPED = frozenset(
+    "what what's which many much calculate compute please find give tell solve convert from does have there divided times"
+    " multiply divide subtract between difference product percent number numbers answer together left order largest"
+    " smallest sort simplify fraction equation value result total each could would know need where temperature open"
+    " light about write make take more than people days hours they with after then".split()
+)
 _QUESTION_WORDS = frozenset(
     "What What's How Which Who Is Are Can Could Does Do Did If When Where Whose Would Will Given Suppose There The A An".split()
 )

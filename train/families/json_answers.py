@@ -170,8 +170,8 @@ def make_json(source: Source) -> Problem:
     return Problem("json", messages, problem.thinking, answer, [f"json:{problem.keys[0]}", *problem.keys])
 
 
-# The work's words for an answer's; none where a sign says it.
-_SAID_AS = {"yes": "", "no": "", "cannot tell": "unknown", "0": ""}
+# The work's words for an answer's (blanks apart); none where a sign says it.
+_SAID_AS = {"yes": "", "no": "", "true": "", "false": "", "cannottell": "unknown", "0": ""}
 
 
 def check_json(problem: Problem) -> str | None:
@@ -180,15 +180,14 @@ def check_json(problem: Problem) -> str | None:
     if problem.keys[1].startswith("truth:"):  # whose answers count and name lines of the work
         return None
     values = list(values.values()) if isinstance(values, dict) else [values]
-    said = problem.thinking + problem.messages[-1]["content"]
+    said = (problem.thinking + problem.messages[-1]["content"]).replace(" ", "")
     for value in values:
         for item in value if isinstance(value, list) else [value]:
             text = str(item).lower() if isinstance(item, bool) else str(item)
-            if not all(
-                piece in said or _SAID_AS.get(piece, piece) in said
-                for piece in text.lstrip("$€£").split(", ")
-            ):
-                return f"neither the work nor the question says '{text}'"
+            for piece in text.lstrip("$€£").split(", "):
+                piece = piece.replace(" ", "")
+                if piece not in said and _SAID_AS.get(piece, piece) not in said:
+                    return f"neither the work nor the question says '{text}'"
     return None
 
 

@@ -405,6 +405,8 @@ def check_order(problem: Problem) -> str | None:
         fact = _FACT.fullmatch(line)
         if not fact or (fact[1], fact[3]) != pair or (fact[4], fact[6]) != pair[::-1] or fact[2] != sign or fact[5] == sign:
             return f"'{line}' does not state that {pair[0]} {sign} {pair[1]}"
+    if len(lines) == len(pairs):
+        return "the work stops after the facts"
     for line in lines[len(pairs) :]:
         if line.startswith(" middle: "):
             continue

@@ -234,8 +234,13 @@ def _statements(source: Source) -> Problem:
     holds = _value(expression, values)
     yes_no = "true or false" not in text.lower()
     answer = ("yes" if holds else "no") if yes_no else ("true" if holds else "false")
-    key = "truth:" + " ".join(re.sub(r"[^\w ]", " ", text.lower()).split())
+    given = ",".join(f"{label}={int(values[label])}" for label in mentioned)
+    key = f"truth:{' '.join(_tokens(expression))}|{given}|{_normalised(text)}"
     return Problem.ask("truth", text, "\n".join(lines), answer, [key])
+
+
+def _normalised(text: str) -> str:
+    return " ".join(re.sub(r"[^\w ]", " ", text.lower()).split())
 
 
 def _listed(parts: list[str]) -> str:
@@ -345,7 +350,8 @@ def _conclusion(source: Source) -> Problem:
         "Question": capitalised(question),
     }
     text = _BOOK.pick(source, "conclude").format_map(words)
-    key = "truth:" + " ".join(re.sub(r"[^\w ]", " ", text.lower()).split())
+    premises = ";".join(line.removeprefix(" ") for line in lines[:length])
+    key = f"truth:{premises}|{chain[asked][4]}|{_normalised(text)}"
     return Problem.ask("truth", text, "\n".join(lines), answer, [key])
 
 
@@ -379,7 +385,7 @@ def _syllogism(source: Source) -> Problem:
         answer = "cannot tell"
     words = {"rules": capitalised(rule) + ".", "fact": fact, "fact_small": fact, "N": name, "z": asked}
     text = _BOOK.pick(source, "syllogism.ask").format_map(words)
-    key = "truth:" + " ".join(re.sub(r"[^\w ]", " ", text.lower()).split())
+    key = f"truth:{';'.join(line.removeprefix(' ') for line in lines[:2])}|{lines[2].split(':')[0].split(' ')[-1]}|{_normalised(text)}"
     return Problem.ask("truth", text, "\n".join(lines), answer, [key])
 
 
@@ -390,145 +396,3 @@ _SHARES = (42, 14, 18, 20, 6)
 def truth(source: Source) -> Problem:
     """One problem about what is true."""
     return source.rng.choices(_KINDS_OF_PROBLEM, _SHARES)[0](source)
-
-
-# -- the check: an evaluator of its own, that reads the lines ---------------------------------------------------------------
-
-
-def _truth_of(text: str, values: dict[str, bool] | None = None) -> bool:
-    """The value of an expression in words: not before and before or/xor before implies."""
-    words = text.replace("(", " ( ").replace(")", " ) ").split()
-    known = {"true": True, "false": False} | (values or {})
-    operations = {"and": lambda a, b: a and b, "or": lambda a, b: a or b, "xor": lambda a, b: a != b}
-    operations["implies"] = lambda a, b: not a or b
-
-    def level(place: int, names: tuple[tuple[str, ...], ...]) -> tuple[bool, int]:
-        if not names:
-            return single(place)
-        value, place = level(place, names[1:])
-        while place < len(words) and words[place] in names[0]:
-            operation = words[place]
-            right, place = level(place + 1, names[1:])
-            value = operations[operation](value, right)
-        return value, place
-
-    def single(place: int) -> tuple[bool, int]:
-        if words[place] == "not":
-            value, place = single(place + 1)
-            return not value, place
-        if words[place] == "(":
-            value, place = level(place + 1, order)
-            if words[place] != ")":
-                raise ValueError(text)
-            return value, place + 1
-        return known[words[place]], place + 1
-
-    order = (("implies",), ("or", "xor"), ("and",))
-    value, place = level(0, order)
-    if place != len(words):
-        raise ValueError(text)
-    return value
-
-
-def check_truth(problem: Problem) -> str | None:
-    """All lines of a reduction have one value, each shorter than the one before; rules are applied as they say."""
-    lines = [line.removeprefix(" ") for line in problem.thinking.split("\n")]
-    if any(not line.startswith(" ") for line in problem.thinking.split("\n")):
-        return "a line does not begin with a space"
-    try:
-        if "->" in lines[0]:
-            return _check_conclusion(lines, problem.answer)
-        if re.match(r"\w+ (true|false)(, \w+ (true|false))?: ", lines[0]):
-            return _check_table(lines, problem)
-        return _check_reduction(lines, problem)
-    except (ValueError, KeyError, IndexError) as wrong:
-        return f"not an expression: {wrong}"
-
-
-def _check_chain(parts: list[str], values: dict[str, bool]) -> str | None:
-    truths = [_truth_of(part, values) for part in parts]
-    lengths = [len(part.split()) for part in parts]
-    if len(set(truths)) != 1:
-        return f"{parts} are not equal"
-    if any(later >= earlier for earlier, later in zip(lengths, lengths[1:])) or parts[-1] not in ("true", "false"):
-        return f"{parts} is no reduction"
-    return None
-
-
-def _check_reduction(lines: list[str], problem: Problem) -> str | None:
-    values = {}
-    while lines and re.fullmatch(r"\w+: (true|false)", lines[0]):
-        name, _, value = lines.pop(0).partition(": ")
-        values[name] = value == "true"
-    if not values:  # the first line has the variables, whose values the question gives
-        expression, _, given = problem.keys[0].removeprefix("truth:").partition("|")
-        values = {pair.split("=")[0]: pair.endswith("1") for pair in given.split(",")}
-        first = lines.pop(0)
-        if first != expression or _truth_of(first, values) != _truth_of(lines[0]):
-            return f"'{first}' with {values} is not '{lines[0]}'"
-    wrong = _check_chain(lines, {})
-    if wrong:
-        return wrong
-    if {"yes": "true", "no": "false"}.get(problem.answer, problem.answer) != lines[-1]:
-        return f"the work says {lines[-1]}, the answer {problem.answer}"
-    return None
-
-
-def _check_table(lines: list[str], problem: Problem) -> str | None:
-    asked, _, expression = problem.keys[0].removeprefix("truth:").partition(" ")
-    results = {}
-    for line in lines:
-        row, _, chain = line.partition(": ")
-        values = {pair.split(" ")[0]: pair.endswith("true") for pair in row.split(", ")}
-        parts = chain.split(" = ")
-        wrong = _check_chain(parts, {})
-        if wrong:
-            return wrong
-        if _truth_of(expression, values) != (parts[-1] == "true"):
-            return f"'{line}' is wrong"
-        results[row] = parts[-1]
-    if len(results) not in (2, 4) or len(results) != len(lines):
-        return "the table is not complete"
-    true_rows = [row for row, value in results.items() if value == "true"]
-    wanted = {
-        "which": "; ".join(true_rows) or "never",
-        "count": str(len(true_rows)),
-        "always": "yes" if len(true_rows) == len(results) else "no",
-        "table": "; ".join(f"{row}: {value}" for row, value in results.items()),
-    }[asked]
-    return None if problem.answer == wanted else f"the answer should be {wanted}"
-
-
-def _check_conclusion(lines: list[str], answer: str) -> str | None:
-    rules, known = [], {}
-
-    def literal(text: str, name: str = "") -> tuple[str, bool]:
-        return (name + text.removeprefix("not "), not text.startswith("not "))
-
-    for position, line in enumerate(lines):
-        if "->" in line:
-            left, _, right = line.partition(" -> ")
-            rules.append((literal(left), literal(right)))
-            continue
-        what, _, value = line.partition(": ")
-        event = what.split(" ")[-1]
-        if value == "unknown":
-            if any(_follows(rules, known, (event, truth)) for truth in (True, False)):
-                return f"'{line}' is known"
-            return None if answer == "cannot tell" and position == len(lines) - 1 else f"the answer is {answer}"
-        if value not in ("true", "false"):
-            return f"'{line}' is no value"
-        if known and not _follows(rules, known, (event, value == "true")):
-            return f"'{line}' does not follow"
-        known[event] = value == "true"
-    return None if answer == ("yes" if value == "true" else "no") else f"the answer is {answer}"
-
-
-def _follows(rules, known: dict[str, bool], wanted: tuple[str, bool]) -> bool:
-    """Whether one rule, or its contraposition, gives what is wanted from what is known."""
-    for (p, p_value), (q, q_value) in rules:
-        if known.get(p) == p_value and wanted == (q, q_value):
-            return True
-        if q in known and known[q] != q_value and wanted == (p, not p_value):
-            return True
-    return False

@@ -1,7 +1,8 @@
 """Puzzles of logic: orders that follow from pairs, and what is true."""
 
 from orders import check_order, order
-from truths import check_truth, truth
+from truthcheck import check_truth
+from truths import truth
 
 FAMILIES = {"order": order, "truth": truth}
 CHECKS = {"order": check_order, "truth": check_truth}

@@ -98,10 +98,10 @@ def check_word(problem: Problem) -> str | None:
         if unknown:
             return f"{sorted(unknown)} in '{calculation.text}' comes from nowhere"
         known |= {int(calculation.value), calculation.remainder}
-    last = re.findall(r"\d+", problem.thinking.split("\n")[-1])[-1]
+    last = re.search(r"\d+$", problem.thinking)
     answer = re.fullmatch(r"[$€£]?(\d+)", problem.answer)
-    if not answer or answer[1] != last:
-        return f"the work ends with {last}, the answer is {problem.answer}"
+    if not answer or not last or answer[1] != last[0]:
+        return f"the work ends with {last and last[0]}, the answer is {problem.answer}"
     return None
 
 

@@ -38,6 +38,12 @@ inline float sum(Vec v) {
   return total;
 }
 
+inline float largest(Vec v) {
+  float top = v[0];
+  for (int i = 1; i < kLanes; ++i) top = std::max(top, v[i]);
+  return top;
+}
+
 // e^x, relative error below 3e-7: 2^n by the exponent's bits, 2^f by its Taylor polynomial on [-0.5, 0.5].
 inline Vec exp(Vec x) {
   const Vec low = splat(-87.0f), high = splat(88.0f);
@@ -255,7 +261,9 @@ void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt
         const int64_t at = int64_t(t) * d + j;
         const Vec input = load(u + at), dt = softplus(load(dt_raw + at) + load(dt_bias + j)), dtu = dt * input;
         store(dt_out + at, dt);
-        const Vec b_values = load(bc + int64_t(t) * ld_bc), c_values = load(bc + int64_t(t) * ld_bc + kState);
+        float b_values[kState], c_values[kState];  // in memory: a broadcast load beats taking lanes out of a register
+        store(b_values, load(bc + int64_t(t) * ld_bc));
+        store(c_values, load(bc + int64_t(t) * ld_bc + kState));
         Vec out = load(skip + j) * input;
 #pragma GCC unroll 16
         for (int n = 0; n < kState; ++n) {
@@ -287,7 +295,9 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
         for (int n = 0; n < kState; ++n) h[0][n] = load(saved + (int64_t(chunk) * kState + n) * d + j);
         for (int i = 0; i < steps; ++i) {
           const int64_t at = int64_t(first + i) * d + j;
-          const Vec dt = load(dt_values + at), dtu = dt * load(u + at), b_values = load(bc + int64_t(first + i) * ld_bc);
+          const Vec dt = load(dt_values + at), dtu = dt * load(u + at);
+          float b_values[kState];
+          store(b_values, load(bc + int64_t(first + i) * ld_bc));
 #pragma GCC unroll 16
           for (int n = 0; n < kState; ++n) {
             decay[i][n] = exp(dt * load(a + n * d + j));
@@ -300,7 +310,9 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
         for (int i = steps - 1; i >= 0; --i) {
           const int64_t at = int64_t(first + i) * d + j;
           const Vec dt = load(dt_values + at), input = load(u + at), dtu = dt * input, grad = load(dy + at);
-          const Vec b_values = load(bc + int64_t(first + i) * ld_bc), c_values = load(bc + int64_t(first + i) * ld_bc + kState);
+          float b_values[kState], c_values[kState];
+          store(b_values, load(bc + int64_t(first + i) * ld_bc));
+          store(c_values, load(bc + int64_t(first + i) * ld_bc + kState));
           Vec from_b{}, from_a{};
 #pragma GCC unroll 16
           for (int n = 0; n < kState; ++n) {
@@ -377,6 +389,7 @@ struct Attention {
 };
 
 constexpr int kQueryBlock = 8;
+constexpr float kUnseen = -1e30f;  // score of a key that a query may not see
 
 // The probabilities of up to 8 query rows of one head: p [8, padded], zero outside of [first, last); lse as found or as given.
 void probabilities(const Attention& at, int head, int row, int rows, const float* q, float* p, float* lse, bool lse_given, int* first,
@@ -389,16 +402,23 @@ void probabilities(const Attention& at, int head, int row, int rows, const float
   for (int r = 0; r < rows; ++r) {
     const int position = at.positions[row + r], from = at.first_key(position);
     float* line = p + size_t(r) * at.padded;
+    for (int t = *first; t < from; ++t) line[t] = kUnseen;
+    for (int t = position + 1; t < *last; ++t) line[t] = kUnseen;
     if (!lse_given) {
-      float top = -1e30f, total = 0;
-      for (int t = from; t <= position; ++t) top = std::max(top, line[t] * scale);
-      for (int t = from; t <= position; ++t) total += expf(line[t] * scale - top);
-      lse[r] = top + std::log(total);
+      Vec top = splat(kUnseen), total{};
+      for (int t = *first; t < *last; t += kLanes) {
+        const Vec x = load(line + t);
+        top = x > top ? x : top;
+      }
+      const Vec shift = splat(largest(top) * scale);
+      for (int t = *first; t < *last; t += kLanes) total += exp(load(line + t) * scale - shift);
+      lse[r] = shift[0] + std::log(sum(total));
     }
     const Vec shift = splat(lse[r]);
-    for (int t = *first; t < *last; t += kLanes) store(line + t, exp(load(line + t) * scale - shift));
-    for (int t = *first; t < from; ++t) line[t] = 0;
-    for (int t = position + 1; t < *last; ++t) line[t] = 0;
+    for (int t = *first; t < *last; t += kLanes) {
+      const Vec x = load(line + t), p_values = exp(x * scale - shift);
+      store(line + t, x == kUnseen ? Vec{} : p_values);
+    }
   }
 }
 
@@ -548,12 +568,11 @@ float cross_entropy(int rows, int n, bf16* logits, const int* targets, float sca
       const Vec x = load(logits + j);
       top = x > top ? x : top;
     }
-    float largest = -1e30f;
-    for (int i = 0; i < kLanes; ++i) largest = std::max(largest, top[i]);
-    for (int j = 0; j < n; j += kLanes) denominator += exp(load(logits + j) - largest);
-    const float lse = largest + std::log(sum(denominator)), own = Attention::to_float(logits[targets[t]]);
+    const float highest = largest(top);
+    for (int j = 0; j < n; j += kLanes) denominator += exp(load(logits + j) - highest);
+    const float lse = highest + std::log(sum(denominator)), own = Attention::to_float(logits[targets[t]]);
     total += lse - own;
-    right[t] = own >= largest;
+    right[t] = own >= highest;
     for (int j = 0; j < n; j += kLanes) store(logits + j, exp(load(logits + j) - lse) * scale);
     const float grad = (std::exp(own - lse) - 1) * scale;
     uint32_t bits;

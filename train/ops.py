@@ -76,7 +76,8 @@ def _call(function, *arguments):
 class NativeOps:
     """kernels.cpp. Thread-safe: the functions keep no state."""
 
-    half = torch.bfloat16
+    half = torch.bfloat16  # what travels between matrix products
+    residual = torch.float32
 
     def __init__(self, folder: Path):
         self.library = build_kernels(folder)
@@ -254,6 +255,7 @@ class PlainOps:
 
     def __init__(self, half: torch.dtype = torch.bfloat16):
         self.half = half
+        self.residual = torch.float64 if half == torch.float64 else torch.float32
 
     def add_norm(self, x, m, w, b):
         x = x if m is None else x + m

@@ -146,7 +146,7 @@ class Batch:
 
 def forward(w: dict[str, torch.Tensor], batch: Batch, shape: Shape, ops) -> torch.Tensor:
     """Logits [targets, vocab] of the rows that ask. Layers after the shared keys and values see those rows only, as in inference."""
-    x = F.embedding(batch.ids, w["model.embed_tokens.weight"]).float()
+    x = F.embedding(batch.ids, w["model.embed_tokens.weight"]).to(ops.residual)
     m, memory, shared_kv = None, None, None
     layout = batch.every_row
     for i in range(shape.num_hidden_layers):

@@ -141,6 +141,7 @@ class TestMaterial(unittest.TestCase):
         for name in TestMaterial.BOOKS:
             for (split, _), lines in storybook.sections(name).items():
                 if split != "test":
+                    known |= set(map(storybook.past_of, re.findall(r"@(\w+)", " ".join(lines))))
                     known |= set(re.findall(r"[a-z]+", " ".join(lines).lower()))
         return known | {noun.many for nouns in vocabulary.NOUNS.values() for noun in nouns}
 

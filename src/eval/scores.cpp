@@ -53,8 +53,12 @@ class Evaluation {
         SAMBAY_TRY(Generation generation, submit(problem), problem.key);
         running.emplace_back(&problem, std::move(generation));
       }
-      SAMBAY_TRY(const Written written, collect(running.front().second), running.front().first->key);
-      judge(*running.front().first, written, score, report);
+      const Problem& problem = *running.front().first;
+      auto written = collect(running.front().second);
+      if (!written && written.error().code == ErrorCode::cancelled)
+        return tl::unexpected(std::move(written).error());
+      if (!written) return tl::unexpected(std::move(written).error().during(problem.key));
+      judge(problem, *written, score, report);
       running.pop_front();
       if (callbacks_.progress) callbacks_.progress(++done_, total_, score.family);
     }

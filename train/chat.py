@@ -1,8 +1,10 @@
-"""How a conversation becomes tokens: the Phi chat layout, and which of its tokens the model is trained to write.
+"""How a conversation becomes tokens: the Phi chat layout, and which tokens the model learns to write.
 
-    <|system|>TEXT<|tool|>[TOOLS]<|/tool|><|end|><|user|>QUESTION<|end|><|assistant|><think>WORK</think>ANSWER<|end|>
+    <|system|>TEXT<|tool|>[TOOLS]<|/tool|><|end|>
+    <|user|>QUESTION<|end|>
+    <|assistant|><think>WORK</think>ANSWER<|end|>
 
-A message of role `tool` stands behind <|tool_response|>. Nothing separates messages.
+A message of role `tool` stands behind <|tool_response|>. Nothing separates messages, no line ends either.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def _written(thinking: str | None, content: str, is_target: bool) -> list[tuple[
 def render(problem: Problem) -> list[tuple[str, bool]]:
     """The conversation as parts: (Special token or text, whether the model is trained to write it).
 
-    The assistant's earlier messages are trained on where they show their thinking; the others are context only.
+    The assistant's earlier messages are trained on where they show their thinking, else they are context.
     """
     parts: list[tuple[str, bool]] = []
     for message in problem.messages:

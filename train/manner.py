@@ -9,6 +9,8 @@ _PHRASES = load_phrasings("manner")
 _SYSTEM = load_phrasings("system")
 # Letters that mean something (names, units, unknowns, JSON keys) keep their case in these families.
 _KEEPS_CASE = frozenset({"order", "unit", "json", "tool", "equation", "system", "truth", "rule", "refuse"})
+# Answers that copy words of the question, as they stand there.
+_COPIES_WORDS = frozenset({"tool", "json"})
 # A request for JSON or a call's arguments would be blurred by words behind it.
 _KEEPS_END = frozenset({"json", "tool", "order", "sort", "system"})
 _NAME_INSIDE = re.compile(
@@ -19,7 +21,7 @@ _BARE = re.compile(r"[-\d\s.+*/x×÷:=?()]+")
 
 
 def in_a_persons_manner(problem: Problem, source: Source) -> Problem:
-    """The problem with its last question in somebody's manner: mostly as it is, never with another meaning."""
+    """The problem with its last question in somebody's manner: often as it is, never with another meaning."""
     rng = source.rng
     messages = problem.messages
     # An interface's standing text in front of the conversation.
@@ -46,7 +48,7 @@ def _changed(text: str, family: str, source: Source) -> str:
     if kind < 0.72:
         return _lower_case(text, family)
     if kind < 0.75:
-        return _mistyped(text, source)
+        return text if family in _COPIES_WORDS else _mistyped(text, source)
     if kind < 0.87:
         return _end_changed(text, source)
     if kind < 0.93:
@@ -113,7 +115,7 @@ def _spaced(text: str, family: str, source: Source) -> str:
     if kind < 0.6:
         return " " + text
     blanks = [i for i, letter in enumerate(text) if letter == " "]
-    if not blanks or family in ("tool", "json"):  # whose answers copy words, blanks included
+    if not blanks or family in _COPIES_WORDS:
         return text + " "
     i = source.rng.choice(blanks)
     return text[:i] + " " + text[i:]
@@ -136,15 +138,21 @@ def _mistyped(text: str, source: Source) -> str:
 
 _WORD = re.compile(r"[A-Za-z']+")
 _OFTEN_MISTYPED = frozenset(
-    "what what's which many much calculate compute please find give tell solve convert from does have there divided times"
-    " multiply divide subtract between difference product percent number numbers answer together left order largest"
-    " smallest sort simplify fraction equation value result total each could would know need where temperature open"
+    "what what's which many much calculate compute please find give tell solve convert from does "
+    "have there divided times"
+    " multiply divide subtract between difference product percent number numbers answer together "
+    "left order largest"
+    " smallest sort simplify fraction equation value result total each could would know need where "
+    "temperature open"
     " light about write make take more than people days hours they with after then".split()
 )
 _QUESTION_WORDS = frozenset(
-    "What What's How Which Who Is Are Can Could Does Do Did If When Where Whose Would Will Given Suppose There The A An".split()
+    "What What's How Which Who Is Are Can Could Does Do Did If When Where Whose Would Will Given "
+    "Suppose There The A An".split()
 )
 _IMPERATIVES = frozenset(
-    "Add Calculate Compute Work Find Give Tell Solve Evaluate Simplify Convert Sort Order Arrange Put Multiply Divide Subtract Take"
-    " Compare Write Express Determine Show List Rank Say Name Decide Check Set Turn Switch Reduce Increase Decrease Split".split()
+    "Add Calculate Compute Work Find Give Tell Solve Evaluate Simplify Convert Sort Order Arrange "
+    "Put Multiply Divide Subtract Take"
+    " Compare Write Express Determine Show List Rank Say Name Decide Check Set Turn Switch Reduce "
+    "Increase Decrease Split".split()
 )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains the byte-level BPE on what the families say: tokenizer.py --vocab 2048 --problems 40000 --out DIR
 
-Writes tokenizer.json and tokenizer_config.json in the Hugging Face layout. Digits are one token each: columns of digits
-can't be learned otherwise at this size.
+Writes tokenizer.json and tokenizer_config.json in the Hugging Face layout. Digits are one token each: columns of
+digits can't be learned otherwise at this size.
 """
 
 import argparse
@@ -22,14 +22,17 @@ MAX_VOCAB = 65536
 WORDS_FILE = Path(__file__).parent / "phrases" / "common_words.txt"
 # o200k's pattern with \p{N} in place of \p{N}{1,3}: digits stand alone, even behind a space.
 PATTERN = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|"
+    r"'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|"
+    r"'ve|'m|'ll|'d)?"
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' and 'tools' in message and message['tools'] is not none %}"
-    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + '<|/tool|>' + '<|end|>' }}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + '<|"
+    "/tool|>' + '<|end|>' }}"
     "{% elif message['role'] == 'tool' %}{{ '<|tool_response|>' + message['content'] + '<|end|>' }}"
     "{% else %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
@@ -70,7 +73,7 @@ def family_texts(make, seed: int, count: int) -> list[str]:
 
 
 def corpus(families: dict, seed: int, problems: int):
-    """Yields the training text: of each family the same number of characters, then the list of common words."""
+    """Yields the text: of each family the same number of characters, then the common words."""
     per_family = max(1, problems // len(families))
     texts = [family_texts(make, seed, per_family) for make in families.values()]
     sizes = [sum(map(len, of_family)) for of_family in texts]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tool calls, JSON answers, refusals, the manner of asking, and the layout of conversations that training reads.
+"""Tool calls, JSON answers, refusals, the manner of asking, and the layout of conversations.
 
-Runs with `python3 -m unittest tests/train/test_tools.py` or pytest; the tokenizer's own tests need the package tokenizers.
+Runs with `python3 -m unittest tests/train/test_tools.py` or pytest; one test needs the package tokenizers.
 """
 
 import importlib.util

@@ -3,7 +3,9 @@
 import functools
 import importlib
 
-MODULES = ("arithmetic", "ordering", "units", "fractions", "algebra", "words", "logic", "rules", "tools", "json_answers", "refusals")
+MODULES = tuple(
+    "arithmetic ordering units fractions algebra words logic rules tools json_answers refusals".split()
+)
 
 
 @functools.cache

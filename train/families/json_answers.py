@@ -21,7 +21,8 @@ _QUOTIENT = re.compile(r"(\d+)(?: remainder (\d+))?")
 _DIVISION_KEY = re.compile(r"div:(\d+)/(\d+)")
 _CALCULATION_KEY = re.compile(r"(add|mul):(\d+)[+*](\d+)")
 _ANY_KEYS = (
-    "answer answer answer result result result value output solution res number ans final response data total text reply out"
+    "answer answer answer result result result value output solution res number ans final response "
+    "data total text reply out"
 ).split()
 _KEYS = {
     "add": "sum sum total".split(),
@@ -175,7 +176,7 @@ _SAID_AS = {"yes": "", "no": "", "true": "", "false": "", "cannottell": "unknown
 
 
 def check_json(problem: Problem) -> str | None:
-    """The answer is JSON whose values the work says, or else the question; the work is checked in its own family."""
+    """The answer is JSON whose values the work or the question says; the work's own family checks the work."""
     values = json.loads(problem.answer, parse_float=str, parse_int=str)
     if problem.keys[1].startswith("truth:"):  # whose answers count and name lines of the work
         return None

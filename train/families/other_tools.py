@@ -283,7 +283,7 @@ OTHERS = (
 
 
 def invented_kind(rng: random.Random) -> Kind:
-    """A tool that does something with a thing: its name, parameter and question share words, and nothing else is known."""
+    """A tool that does something with a thing: its name, parameter and question share words, no more."""
     verb, noun = rng.choice(FILLERS["verb"]), rng.choice(FILLERS["noun"])
     param = rng.choice(
         "level value amount name id count color target mode size number text label price speed key".split()

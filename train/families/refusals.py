@@ -1,8 +1,8 @@
 """Everything the model can't do: it says so, instead of talking nonsense.
 
-The test asks the hand-written questions of phrases/out_of_scope.txt. Training asks those of phrases/refuse.txt, most of
-them patterns with slots, and questions made of words at random: what matters is the way from "none of the known kinds"
-to the refusal, whatever the words and numbers are.
+The test asks the hand-written questions of phrases/out_of_scope.txt. Training asks those of phrases/refuse.txt, most
+of them patterns with slots, and questions made of words at random: what matters is the way from "none of the known
+kinds" to the refusal, whatever the words and numbers are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from problem import HELD_OUT_MARK, Problem, Source
 
 REFUSAL = (
-    "I can't do that: I know arithmetic, fractions, percentages, equations, units, sorting, word problems, logic"
+    "I can't do that: I know arithmetic, fractions, percentages, equations, units, sorting, word "
+    "problems, logic"
     " puzzles, rules and tools."
 )
 REFUSAL_WORK = " not a question that I can work out"

@@ -1,4 +1,4 @@
-"""Checks that a tool call is one that was offered and asked for, and that the answer is what the tool reported."""
+"""Checks that a tool call was offered and asked for, and that the answer is what the tool reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from problem import Problem
 
 
 def check_tool(problem: Problem) -> str | None:
-    """A call names an offered tool, with arguments that it takes and the question says; other answers follow from their work."""
+    """A call names an offered tool, with arguments that the question says; other answers follow from their work."""
     if problem.answer == REFUSAL:
         return None if problem.thinking == REFUSAL_WORK else "not the refusal's thinking"
     if problem.answer.startswith("<|tool_call|>"):

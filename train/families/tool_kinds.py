@@ -1,4 +1,4 @@
-"""The tools that callers offer: what each kind is called, its parameters, and what a person might ask of it."""
+"""The tools that callers offer: what each kind is called, its parameters, and what one might ask of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from families.tool_slots import (
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter: the slot it takes, the names it may have, its type, a few words about it, whether it must be given."""
+    """A parameter: its slot, the names it may have, its type, a few words about it, whether it must be given."""
 
     slot: str
     names: tuple[str, ...]
@@ -109,8 +109,10 @@ CALCULATORS = (
     kind(
         "+ - * /",
         "calc",
-        "calculator calculator calculate calc evaluate math compute eval_expression arithmetic do_math calculate_expression",
-        "Evaluate an arithmetic expression|Calculates|A calculator|Computes the value of an expression|Does arithmetic|"
+        "calculator calculator calculate calc evaluate math compute eval_expression arithmetic "
+        "do_math calculate_expression",
+        "Evaluate an arithmetic expression|Calculates|A calculator|"
+        "Computes the value of an expression|Does arithmetic|"
         "Evaluates a mathematical expression and returns the result|Use this for calculations",
         [(_EXPRESSION,)],
         draw_expression,
@@ -119,7 +121,8 @@ CALCULATORS = (
         "+ - * /",
         "calc both",
         "calculator calc calculate arithmetic math compute operate math_operation basic_calculator",
-        "Calculates with two numbers|Add, subtract, multiply or divide two numbers|Basic arithmetic|A simple calculator",
+        "Calculates with two numbers|Add, subtract, multiply or divide two numbers|"
+        "Basic arithmetic|A simple calculator",
         [(_A, _B, _OP_SIGN), (_A, _OP_SIGN, _B), (_OP_SIGN, _A, _B), (_A, _B, _OP_NAME), (_OP_NAME, _A, _B)],
         lambda rng: draw_expression(rng, rng.choice(OPERATIONS)),
     ),
@@ -160,8 +163,10 @@ SINGLE_CALCULATORS = tuple(
 UNIT_CONVERTER = kind(
     "unit",
     "unit",
-    "unit_converter unit_converter convert_units convert_unit convert converter units unit_conversion measure_converter",
-    "Converts units|Convert a value from one unit to another|Unit converter|Converts between units of measurement|"
+    "unit_converter unit_converter convert_units convert_unit convert converter units "
+    "unit_conversion measure_converter",
+    "Converts units|Convert a value from one unit to another|Unit converter|"
+    "Converts between units of measurement|"
     "Convert lengths, weights and other units",
     [
         (
@@ -195,8 +200,10 @@ CLOCK = kind(
 THERMOSTAT = kind(
     "thermostat",
     "thermostat",
-    "thermostat thermostat set_temperature set_thermostat set_heating heating climate_control adjust_temperature set_temp",
-    "Sets the thermostat|Sets the room temperature|Controls the heating|Set the target temperature|Adjusts heating and cooling|"
+    "thermostat thermostat set_temperature set_thermostat set_heating heating climate_control "
+    "adjust_temperature set_temp",
+    "Sets the thermostat|Sets the room temperature|Controls the heating|Set the target temperature|"
+    "Adjusts heating and cooling|"
     "Changes the temperature of a room",
     [
         (_DEGREES_PARAM,),

@@ -22,15 +22,21 @@ PLACES = (
     FILLERS["city"]
     + FILLERS["country"]
     + (
-        "New York|Los Angeles|San Francisco|Rio de Janeiro|Buenos Aires|Mexico City|Cape Town|Hong Kong|Tel Aviv|Abu Dhabi|"
-        "Dubai|Sydney|Perth|Auckland|Honolulu|Anchorage|Reykjavik|Kathmandu|Dallas|Miami|Phoenix|Vancouver|Calgary|Vienna|"
-        "Brussels|Amsterdam|Copenhagen|Jakarta|Hanoi|Taipei|Riyadh|Doha|Tehran|Karachi|Santiago|Caracas|Quito|La Paz|UTC|"
-        "Europe/Berlin|America/New_York|Asia/Tokyo|Europe/Paris|Asia/Kolkata|GMT|CET|EST|my home town|Salzburg|Basel|Utrecht"
+        "New York|Los Angeles|San Francisco|Rio de Janeiro|Buenos Aires|Mexico City|Cape Town|"
+        "Hong Kong|Tel Aviv|Abu Dhabi|"
+        "Dubai|Sydney|Perth|Auckland|Honolulu|Anchorage|Reykjavik|Kathmandu|Dallas|Miami|Phoenix|"
+        "Vancouver|Calgary|Vienna|"
+        "Brussels|Amsterdam|Copenhagen|Jakarta|Hanoi|Taipei|Riyadh|Doha|Tehran|Karachi|Santiago|"
+        "Caracas|Quito|La Paz|UTC|"
+        "Europe/Berlin|America/New_York|Asia/Tokyo|Europe/Paris|Asia/Kolkata|GMT|CET|EST|"
+        "my home town|Salzburg|Basel|Utrecht"
     ).split("|")
 )
 ROOMS = (
-    "living room|bedroom|kitchen|bathroom|office|hall|hallway|kids room|nursery|garage|cellar|basement|attic|dining room|"
-    "guest room|study|workshop|lab|server room|greenhouse|classroom|lobby|library|gym|studio|meeting room|warehouse|"
+    "living room|bedroom|kitchen|bathroom|office|hall|hallway|kids room|nursery|garage|cellar|"
+    "basement|attic|dining room|"
+    "guest room|study|workshop|lab|server room|greenhouse|classroom|lobby|library|gym|studio|"
+    "meeting room|warehouse|"
     "upstairs bedroom|conference room|playroom|balcony|laundry"
 ).split("|")
 MODES = ("heat", "cool", "auto", "eco", "dry")
@@ -41,17 +47,23 @@ MACHINES = "fan|pump|heater|motor|conveyor|compressor|mixer|ventilator|drill|ove
     "|"
 )
 TEXTS = (
-    "I am late|I will be home at eight|dinner is ready|the meeting is cancelled|please call me back|happy birthday|"
-    "we need milk|the train is late|I love you|see you tomorrow|the report is done|thank you for the gift|I am ill today|"
-    "the key is under the mat|good luck|the {noun} is {adjective}|I found the {noun}|please bring the {noun}|"
-    "we have no {noun}|my {noun} is broken|don't forget the {noun}|the {plural} are here|I can't {verb} today"
+    "I am late|I will be home at eight|dinner is ready|the meeting is cancelled|"
+    "please call me back|happy birthday|"
+    "we need milk|the train is late|I love you|see you tomorrow|the report is done|"
+    "thank you for the gift|I am ill today|"
+    "the key is under the mat|good luck|the {noun} is {adjective}|I found the {noun}|"
+    "please bring the {noun}|"
+    "we have no {noun}|my {noun} is broken|don't forget the {noun}|the {plural} are here|"
+    "I can't {verb} today"
 ).split("|")
 TODOS = (
-    "call mum|water the plants|buy milk|feed the cat|take my pills|pay the rent|go to the dentist|clean the {noun}|"
+    "call mum|water the plants|buy milk|feed the cat|take my pills|pay the rent|go to the dentist|"
+    "clean the {noun}|"
     "{verb} the {noun}|buy {plural}|write to {first}|call {first}|pick up the {noun}|charge the phone"
 ).split("|")
 SONGS = (
-    "Yesterday|Imagine|Für Elise|Let it be|Jingle Bells|Hey Jude|Thriller|Africa|Wonderwall|the radio|some jazz|"
+    "Yesterday|Imagine|Für Elise|Let it be|Jingle Bells|Hey Jude|Thriller|Africa|Wonderwall|"
+    "the radio|some jazz|"
     "Blue {noun}|The {adjective} {noun}|My {noun}|{adjective} {plural}|{noun} and {noun}"
 ).split("|")
 TOPICS = "{plural}|the {noun}|{adjective} {plural}|{person}|{city}|cheap {plural}|{science}|{dish}|{landmark}".split(
@@ -112,7 +124,7 @@ _DEGREES = ("celsius", "Celsius", "C", "°C", "degrees Celsius"), (
 
 
 def decimal_text(value: Decimal) -> str:
-    """With at most four decimals, of small values more, rounded half up, without superfluous zeros: 8.0467, 12, 0.000031."""
+    """At most four decimals, of small values more, rounded half up, no superfluous zeros: 8.0467, 12, 0.000031."""
     places = 4 if not value else max(4, 3 - value.adjusted())
     text = f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -148,7 +160,8 @@ def amount(rng: random.Random) -> tuple[str, Number]:
         digits = rng.randint(1, 4)
         text = str(rng.randint(1 if digits == 1 else 10 ** (digits - 1), 10**digits - 1))
     else:
-        text = f"{rng.randint(0, 400)}.{rng.choice(('5', '5', '25', '75', str(rng.randint(1, 9)), str(rng.randint(1, 9))))}"
+        tenths = str(rng.randint(1, 9))
+        text = f"{rng.randint(0, 400)}.{rng.choice(('5', '5', '25', '75', tenths, tenths))}"
     return text, Number(text)
 
 

@@ -1,7 +1,7 @@
 """Tool calls and answers in JSON: families `tool` and `json`.
 
-A caller offers tools as a JSON list in the system message. The assistant chooses the one that fits, copies its arguments
-from the question, and after the tool's answer says the result; where none fits it answers itself, or refuses.
+A caller offers tools as a JSON list in the system message. The assistant chooses the one that fits, copies its
+arguments from the question, and after the tool's answer says the result; where none fits it answers itself, or refuses.
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ _HARMLESS_KINDS = tuple(
 )
 # Questions of these words might be put to a calculator or a converter.
 _CALCULABLE = re.compile(
-    r"sqrt|root|log|sin|cos|tan|ln|exp|prime|!|dollar|euro|degree|onvert|alcul|nteg|deriv|olve|xpand|simpl|=|\+|roman|hexa|"
-    r"binary|percent|divide|plus|minus|times|infinity|d/dx|lim|sensor|order|move|temperature|warm|cold|light|digits|factor",
+    r"sqrt|root|log|sin|cos|tan|ln|exp|prime|!|dollar|euro|degree|onvert|alcul|nteg|deriv|olve|"
+    r"xpand|simpl|=|\+|roman|hexa|"
+    r"binary|percent|divide|plus|minus|times|infinity|d/dx|lim|sensor|order|move|temperature|warm|"
+    r"cold|light|digits|factor",
     re.IGNORECASE,
 )
-# Families whose questions the model answers by itself although tools are offered, and the groups that would fit instead.
+# Families whose questions the model answers itself although tools are offered, and the tools that would fit instead.
 _DIRECT = {
     "add": "+", "sub": "+", "mul": "+", "div": "+", "percent": "+", "fraction": "+", "equation": "+", "system": "+", "word": "+",
     "unit": "unit", "compare": "", "sort": "", "order": "", "truth": "", "rule": "",
@@ -134,7 +136,7 @@ class Offered:
         return _say(template, slots, source.rng), _FIELDS[template]
 
     def call(self, slots: Slots, filled: frozenset[str]) -> str:
-        """{"name": ..., "arguments": {...}} with the arguments that the question filled, in the order of the parameters."""
+        """{"name": ..., "arguments": {...}} with the arguments that the question filled, in the parameters' order."""
         arguments = []
         for param, name in zip(self.form, self.params):
             if param.slot in filled:
@@ -208,7 +210,7 @@ def _json_value(value: object) -> str:
 
 
 def _offer(first: Kind | None, source: Source, pool, forbidden: frozenset[str]) -> list[Offered]:
-    """One to four tools, `first` somewhere among them, none of the forbidden groups, no two that do the same."""
+    """One to four tools, `first` among them, none of the forbidden groups, no two that do the same."""
     rng = source.rng
     chosen = [first] if first else []
     groups = forbidden | (first.groups if first else frozenset())
@@ -244,7 +246,7 @@ def _system_message(offered: list[Offered], source: Source, question: str) -> di
 
 
 def value_of(expression: str) -> str | None:
-    """The value of an expression of + - * / and brackets to at most four decimals; None where it divides by zero."""
+    """The value of an expression of + - * / and brackets; None where it divides by zero."""
     tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/()]", expression)
     position = 0
 
@@ -284,6 +286,11 @@ def value_of(expression: str) -> str | None:
         return None
 
 
+_SKIES = ("sunny", "rain", "cloudy", "snow", "wind", "fog")
+_ORDER_STATES = ("sent", "delivered", "packed", "waiting", "cancelled", "on the way")
+_PAGES = ("All about it", "The best page", "A short guide", "Facts and pictures")
+
+
 def _info(rng: random.Random, kind: Kind, slots: Slots) -> tuple[list[tuple[str, object]], str]:
     """What a tool that knows something reports, as fields, and what the assistant says of it."""
     if "e" in slots:
@@ -312,14 +319,14 @@ def _info(rng: random.Random, kind: Kind, slots: Slots) -> tuple[list[tuple[str,
             fields.append((rng.choice(("city", "timezone", "place")), slots["place"][0]))
         return fields, time
     reports = {
-        "weather": [("temperature", Number(rng.randint(-15, 38))), ("weather", rng.choice(("sunny", "rain", "cloudy", "snow", "wind", "fog")))],
+        "weather": [("temperature", Number(rng.randint(-15, 38))), ("weather", rng.choice(_SKIES))],
         "stock": [("price", Number(f"{rng.randint(1, 900)}.{rng.randint(10, 99)}"))],
-        "order": [("status", rng.choice(("sent", "delivered", "packed", "waiting", "cancelled", "on the way")))],
+        "order": [("status", rng.choice(_ORDER_STATES))],
         "sensor": [("value", Number(f"{rng.randint(0, 500)}{rng.choice(('', '.5', '.25'))}"))],
         "random": [("number", Number(rng.randint(0, 999)))],
         "contact": [("phone", f"0{rng.randint(10**6, 10**9)}")],
         "translate": [("text", "".join(rng.choices("abdeilmnoprstu", k=rng.randint(4, 9))))],
-        "search": [("title", rng.choice(("All about it", "The best page", "A short guide", "Facts and pictures")))],
+        "search": [("title", rng.choice(_PAGES))],
     }  # fmt: skip
     fields = reports[kind.phrases]
     if len(fields) > 1 and rng.random() < 0.5:
@@ -342,7 +349,8 @@ _DONE_REPORTS = (
     "OK",
 )
 _FAILURES = (
-    "not available|no connection|unknown room|unknown city|not allowed|timeout|internal error|service is down|busy|not found|"
+    "not available|no connection|unknown room|unknown city|not allowed|timeout|internal error|"
+    "service is down|busy|not found|"
     "permission denied|invalid value|device is offline|try again later"
 ).split("|")
 
@@ -371,7 +379,8 @@ def _report(rng: random.Random, kind: Kind, slots: Slots, name: str) -> tuple[st
         if shape > 0.85:
             content = content.replace(": ", ":").replace(", ", ",")
         elif shape > 0.78:
-            content = f'[{{"name": "{name}", "result": {content if len(fields) > 1 else _json_value(fields[0][1])}}}]'
+            result = content if len(fields) > 1 else _json_value(fields[0][1])
+            content = f'[{{"name": "{name}", "result": {result}}}]'
     return content, f" result: {answer}", answer
 
 

@@ -71,7 +71,8 @@ def check_rule(problem: Problem) -> str | None:
         wanted = outcomes[0] if outcomes else fallback
     if problem.answer != wanted:
         return f"the answer should be {wanted}, not {problem.answer}"
-    if not lines[position:] or len(lines) > position + 2 or not lines[-1].endswith(problem.answer):
+    goes_on = (kind == "hysteresis" and fallback != "keep") or (kind == "range" and fallback == "yes")
+    if len(lines) != position + (2 if goes_on else 1) or not lines[-1].endswith(problem.answer):
         return f"the work does not end with the answer {problem.answer}"
     return None
 

@@ -1,6 +1,7 @@
 """Puzzles of logic: orders that follow from pairs, and what is true."""
 
-from orders import check_order, order
+from ordercheck import check_order
+from orders import order
 from truthcheck import check_truth
 from truths import truth
 

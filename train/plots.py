@@ -116,7 +116,7 @@ def tell_plot(source: Source) -> Story | None:
     if plot.steps[-1][0] and money[0] in "$€£" and money[0] in text:
         answer = money[0] + answer
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match[1] + match[2].upper(), text)
-    if rng.random() < 0.08 and ". " in text and "age" not in plot.name:
+    if rng.random() < 0.08 and ". " in text and scene.main.name in text and "age" not in plot.name:
         first, rest = text.split(". ", 1)
         text = f"{first}. {capitalised(scene.say('distractor', d=rng.randint(3, 14)))} {rest}"
     return Story(text, answer, steps)

@@ -48,7 +48,7 @@ def variants(line: str) -> list[str]:
             choices.append([piece])
         else:
             choices.append(piece.split("|") if "|" in piece else [piece, ""])
-    result = ["".join(choice) for choice in itertools.product(*choices)]
+    result = [" ".join("".join(choice).split()) for choice in itertools.product(*choices)]
     if len(result) > MOST_VARIANTS:
         raise ValueError(f"{len(result)} variants of '{line}'")
     return result
@@ -86,24 +86,31 @@ class Storybook:
 
 
 def _read_past_forms() -> dict[str, str]:
-    return dict(line.split() for line in (FOLDER / "verbs.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+    """Of `gives` and of `give`."""
+    lines = (FOLDER / "verbs.txt").read_text(encoding="utf-8").splitlines()
+    forms = dict(line.split() for line in lines if line[:1] != "#")
+    return {base_of(present): past for present, past in forms.items()} | forms
 
 
-_PAST = _read_past_forms()
 _VERB = re.compile(r"@([A-Za-z]+)")
+
+
+def base_of(present: str) -> str:
+    """buys -> buy, has -> have, carries -> carry; what is no third person stays as it is."""
+    if present in ("has", "does", "is", "was"):
+        return {"has": "have", "does": "do", "is": "am", "was": "was"}[present]
+    if present.endswith("ies"):
+        return present if present == "dies" else present[:-3] + "y"
+    if present.endswith(("ches", "shes", "sses", "xes", "zzes", "oes")):
+        return present[:-2]
+    return present[:-1] if present.endswith("s") and not present.endswith("ss") else present
 
 
 def past_of(present: str) -> str:
     """bakes -> baked, carries -> carried; the irregular ones are in phrases/verbs.txt."""
     if present in _PAST:
         return _PAST[present]
-    base = present
-    if base.endswith("ies"):
-        base = base[:-3] + "y"
-    elif base.endswith(("ches", "shes", "sses", "xes", "zzes", "oes")):
-        base = base[:-2]
-    elif base.endswith("s") and not base.endswith("ss"):
-        base = base[:-1]
+    base = base_of(present)
     if base in _PAST:
         return _PAST[base]
     if base.endswith("e"):
@@ -111,6 +118,9 @@ def past_of(present: str) -> str:
     if base.endswith("y") and base[-2] not in "aeiou":
         return base[:-1] + "ied"
     return base + "ed"
+
+
+_PAST = _read_past_forms()
 
 
 def in_tense(text: str, past: bool) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
-from storybook import Storybook, capitalised, in_tense
+from storybook import Storybook, base_of, capitalised, in_tense
 from problem import Source
-from vocabulary import NOUNS, Noun, Person, a_person, may_meet
+from vocabulary import NOUNS, Noun, Person, a_person, may_meet, somebody
 
 MOST = 5_000  # no result is larger
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
@@ -42,7 +43,12 @@ def times_in_words(number: int) -> str:
     return _TIMES.get(number, f"{number} times")
 
 
+ME = Person("I", False)
+
+
 def pronouns(person: Person) -> dict[str, str]:
+    if person is ME:
+        return {"p": "I", "P": "I", "his": "my", "His": "My", "him": "me"}
     if person.is_female:
         return {"p": "she", "P": "She", "his": "her", "His": "Her", "him": "her"}
     return {"p": "he", "P": "He", "his": "his", "His": "His", "him": "him"}
@@ -58,6 +64,23 @@ def calculated(left: int, operation: str, right: int) -> int:
     return left % right if operation == "%" else left // right
 
 
+# The verb that begins a phrase, the one behind its subject, or one joined to these.
+_OWN_VERB = re.compile(r"(?:^|(?<=\{N\} )|(?<=\{P\} )|(?<=\{p\} )|(?<=\{P\} then )|(?<= and (?=@finds)))@(\w+)")
+_ABOUT_ME = ((r"\b([Dd]o)es I\b", r"\1 I"), (r"\b([Hh]a)s I\b", r"\1ve I"), (r"\bI's\b", "my"), (r"\bI has\b", "I have"), (r"\bI is\b", "I am"))
+_ABOUT_ME += ((r"\bI ends\b", "I end"), (r"\b(of|with|tell|to|than|are|gives|gave|for) I\b", r"\1 me"), (r"(^|[.?!] )my\b", r"\1My"))
+
+
+def _as_base(match: re.Match) -> str:
+    return "@" + base_of(match[1])
+
+
+def as_me(text: str) -> str:
+    """A sentence about somebody called `I` with the right forms."""
+    for wrong, right in _ABOUT_ME:
+        text = re.sub(wrong, right, text)
+    return text
+
+
 class Scene:
     """Who and what a story is about, and how it writes numbers."""
 
@@ -68,13 +91,17 @@ class Scene:
         self.past = self.rng.random() < 0.4
         self.words: dict[str, str] = {}
 
-    def cast(self, noun_kind: str) -> bool:
+    def cast(self, noun_kind: str, may_be_me: bool = False) -> bool:
         """Chooses people and things; false when this split may not tell of them together."""
         choice = self.rng.choice
         self.noun: Noun = choice(NOUNS[noun_kind])
         people: list[Person] = []
         for _ in range(3):
             people.append(a_person(self.source, people))
+        if self.rng.random() < 0.08:
+            people[0] = somebody(self.source)
+        elif may_be_me and self.rng.random() < 0.08:
+            people[0] = ME
         self.main = people[0]
         if not may_meet(self.source, self.main.name, self.noun.many):
             return False
@@ -102,7 +129,10 @@ class Scene:
         words = self.words
         if more:
             words = words | {key: self.number(value) if isinstance(value, int) else value for key, value in more.items()}
-        return in_tense(_BOOK.pick(self.source, name), self.past).format_map(words)
+        text = _BOOK.pick(self.source, name)
+        if self.main is ME:
+            return as_me(in_tense(_OWN_VERB.sub(_as_base, text), self.past).format_map(words))
+        return in_tense(text, self.past).format_map(words)
 
 
 def some_number(rng, most: int, least: int = 2) -> int:
@@ -172,14 +202,14 @@ def _events(tale: _Tale, how_many: int, kind: str, prefix: str = "") -> None:
         what = rng.choices(("gain", "loss", "half", "double", "triple"), (42, 46, 6, 4, 2))[0]
         if (what == "half" and tale.count % 2) or (what in ("double", "triple") and tale.count > 800):
             what = "loss"
-        if tale.count < 2 or (prefix and what in ("double", "triple")):
+        if tale.count < 4 or (prefix and what in ("double", "triple")):
             what = "gain"
         if what == "gain":
             x = some_number(rng, 900 if tale.count > 60 else 120)
             tale.say(prefix + "gain", x=x)
             tale.step("total", "+", x)
         elif what == "loss":
-            x = some_number(rng, tale.count - 1, 1 if tale.count < 4 else 2) if tale.count > 2 else 1
+            x = some_number(rng, tale.count - 1)
             special = not prefix and f"loss.{kind}" in _BOOK and rng.random() < 0.4
             tale.say(f"loss.{kind}" if special else prefix + "loss", x=x)
             tale.step("left", "-", x)
@@ -259,7 +289,7 @@ def _told(tale: _Tale) -> list[str]:
         if sentences:
             sentences.append(capitalised(scene.say("link", vp=joined)))
         else:
-            sentences.append(f"{scene.main.name} {joined}.")
+            sentences.append(capitalised(f"{scene.main.name} {joined}."))
     return sentences
 
 
@@ -282,10 +312,10 @@ def tell_tale(source: Source) -> Story | None:
     rng = source.rng
     kind = rng.choices(("thing", "food", "animal"), (55, 35, 10))[0]
     scene = Scene(source)
-    if not scene.cast(kind):
+    form = rng.random()
+    if not scene.cast(kind, may_be_me=form >= 0.24):
         return None
     tale = _Tale(scene)
-    form = rng.random()
     events = rng.choices((0, 1, 2, 3), (12, 40, 36, 12))[0]
     if form < 0.06:
         text = _terse(tale, max(events, 1))
@@ -301,6 +331,8 @@ def tell_tale(source: Source) -> Story | None:
         sentences = _told(tale)
         _with_distractor(tale, sentences)
         text = " ".join([*sentences, capitalised(question)])
+    if scene.main is ME:
+        text = as_me(text)
     if not text or not tale.steps or any(calculated(s.left, s.operation, s.right) > MOST for s in tale.steps):
         return None
     return Story(text, str(tale.count), tale.steps)

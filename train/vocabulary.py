@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from storybook import sections
+from storybook import FOLDER, sections
 from problem import Source, is_held_out
 
 INVENTED_NAMES_PERCENT = 15
@@ -48,7 +49,23 @@ _VOWELS = "a e i o u a e i o ai ei".split()
 _ENDS = ["", "", "n", "l", "r", "s", "m", "k"]
 
 
+def _all_words() -> set[str]:
+    """Words of the stories, which no invented name may be."""
+    files = ("word_tales.txt", "word_plots.txt", "nouns.txt", "order.txt", "verbs.txt")
+    return {word for file in files for word in re.findall(r"[a-z]+", (FOLDER / file).read_text(encoding="utf-8").lower())}
+
+
+_WORDS = _all_words() | {"ten", "tin", "men", "him", "hers", "gram", "tens", "sum", "yes"}
+
+
 def invented_name(source: Source) -> str:
+    """A name made of syllables, which is no word."""
+    while (name := _syllables(source)).lower() in _WORDS:
+        pass
+    return name
+
+
+def _syllables(source: Source) -> str:
     choice = source.rng.choice
     name = choice(_STARTS) + choice(_VOWELS)
     for _ in range(source.rng.randint(0, 2)):
@@ -66,6 +83,12 @@ def a_person(source: Source, but_not: list[Person] = ()) -> Person:
             person = source.rng.choice(PEOPLE)
         if person.name not in taken:
             return person
+
+
+def somebody(source: Source) -> Person:
+    """Somebody with an occupation instead of a name: the baker."""
+    noun = source.rng.choice(NOUNS["occupation"]).one
+    return Person(f"the {noun}", noun in ("girl", "woman", "queen") or (noun not in ("boy", "man", "king", "fisherman", "postman") and source.rng.random() < 0.5))
 
 
 def may_meet(source: Source, name: str, noun: str) -> bool:

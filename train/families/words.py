@@ -86,8 +86,9 @@ def check_word(problem: Problem) -> str | None:
             bare.append(line)
     found = verify.read_work(bare)
     for before, value in stated:
-        quotient_line = bare[before - 1] if before else ""
-        if str(value) not in re.findall(r"\d+", quotient_line) and not (value == 0 and " r " not in quotient_line):
+        division = re.fullmatch(r"=(\d+)(?: r (\d+))?", bare[before - 1] if before else "")
+        is_last = before == len(bare)
+        if not division or value != int(division[1]) and not (is_last and value == int(division[2] or 0)):
             return f"{value} is not what the division gave"
         known.add(value)
     for calculation in found:

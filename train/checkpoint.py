@@ -15,7 +15,7 @@ def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """Writes all weights as bf16; the file appears whole or not at all."""
     header, offset, data = {}, 0, []
     for name, value in weights.items():
-        raw = value.detach().bfloat16().contiguous().view(torch.int16).numpy().tobytes()
+        raw = value.detach().cpu().bfloat16().contiguous().view(torch.int16).numpy().tobytes()
         header[name] = {"dtype": "BF16", "shape": list(value.shape), "data_offsets": [offset, offset + len(raw)]}
         offset += len(raw)
         data.append(raw)

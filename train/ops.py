@@ -33,6 +33,9 @@ class Layout:
     q_starts: torch.Tensor
     positions: torch.Tensor
 
+    def to(self, device) -> "Layout":
+        return Layout(self.starts.to(device), self.q_starts.to(device), self.positions.to(device))
+
     @property
     def sequences(self) -> int:
         return len(self.starts) - 1
@@ -315,7 +318,7 @@ class PlainOps:
         return x.reshape(a.shape[0], -1).to(self.half)
 
     def cross_entropy(self, logits, targets, scale):
-        loss = torch.nn.functional.cross_entropy(logits, targets.long(), reduction="sum") * scale
+        loss = torch.nn.functional.cross_entropy(logits.to(self.residual), targets.long(), reduction="sum") * scale
         return loss, logits.argmax(-1) == targets
 
     @staticmethod

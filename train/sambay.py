@@ -143,6 +143,11 @@ class Batch:
     asking_rows: Layout
     targets: torch.Tensor
 
+    def to(self, device) -> "Batch":
+        return Batch(
+            self.ids.to(device), self.every_row.to(device), self.asking.to(device), self.asking_rows.to(device), self.targets.to(device)
+        )
+
 
 def forward(w: dict[str, torch.Tensor], batch: Batch, shape: Shape, ops) -> torch.Tensor:
     """Logits [targets, vocab] of the rows that ask. Layers after the shared keys and values see those rows only, as in inference."""

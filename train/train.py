@@ -25,8 +25,9 @@ from pathlib import Path
 
 import torch
 
+from chat import ChatTokenizer
 from checkpoint import load_weights, save_weights
-from feeder import Settings, examples, feed
+from feeder import Settings, check_families, examples, feed
 from ops import Layout, NativeOps
 from sambay import Batch, Shape, forward, initial_weights, is_matrix
 
@@ -141,10 +142,14 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
 class Trainer:
     """The weights, and what a step does to them with batches spread over threads."""
 
-    def __init__(self, shape: Shape, weights: dict[str, torch.Tensor], threads: int, ops):
-        self.shape, self.weights, self.ops = shape, weights, ops
-        self.threads = threads
+    def __init__(self, shape: Shape, weights: dict[str, torch.Tensor], threads: int, ops, device: str = "cpu"):
+        self.shape, self.ops, self.device, self.threads = shape, ops, device, threads
+        self.microbatch = 4096 if device == "cpu" else 65536  # tokens: what a core's caches like, and what fills a GPU
+        self.start_from(weights)
         self.pool = ThreadPoolExecutor(threads)
+
+    def start_from(self, weights: dict[str, torch.Tensor]) -> None:
+        self.weights = {name: value.to(self.device) for name, value in weights.items()}
 
     def leaves(self, gradients: bool) -> dict[str, torch.Tensor]:
         """The weights as a forward pass wants them: matrices in bf16."""
@@ -156,27 +161,24 @@ class Trainer:
     def gradients(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], float, float]:
         """Gradients (float32) of the mean loss over all targets of these batches, that loss, and the share of right tokens."""
         count = sum(len(batch.targets) for batch in batches)
-        jobs = queue.SimpleQueue()
-        for batch in sorted(batches, key=lambda batch: -len(batch.ids)):
-            jobs.put(batch)
 
-        def work():
+        def work(mine: list[Batch]):
             leaves = self.leaves(True)
             total = {name: torch.zeros_like(value) for name, value in self.weights.items()}
             loss_sum, right_sum = 0.0, 0
-            while True:
-                try:
-                    batch = jobs.get_nowait()
-                except queue.Empty:
-                    return total, loss_sum, right_sum
+            for batch in mine:
+                batch = batch.to(self.device)
                 logits = forward(leaves, batch, self.shape, self.ops)
                 loss, right = self.ops.cross_entropy(logits, batch.targets, 1.0 / count)
                 for name, gradient in zip(leaves, torch.autograd.grad(loss, list(leaves.values()))):
                     total[name] += gradient
                 loss_sum += float(loss.detach())
                 right_sum += int(right.sum())
+            return total, loss_sum, right_sum
 
-        parts = [job.result() for job in [self.pool.submit(work) for _ in range(self.threads)]]
+        # Which thread takes which batch is fixed, and so is the order of every sum: a run can be repeated bit for bit.
+        jobs = [self.pool.submit(work, batches[i :: self.threads]) for i in range(self.threads)]
+        parts = [job.result() for job in jobs]
         total = parts[0][0]
         for other, _, _ in parts[1:]:
             for name in total:
@@ -189,6 +191,7 @@ class Trainer:
         leaves = self.leaves(False)
 
         def work(batch: Batch) -> list[bool]:
+            batch = batch.to(self.device)
             logits = forward(leaves, batch, self.shape, self.ops)
             right = logits.argmax(-1) == batch.targets
             bounds = batch.asking_rows.q_starts.tolist()
@@ -197,9 +200,9 @@ class Trainer:
         return [answer for answers in self.pool.map(work, batches) for answer in answers]
 
 
-def microbatches(stream, tokens: int, threads: int) -> list[Batch]:
-    """Packs examples from the stream into batches of a size that the caches like, `tokens` in all; at least one per thread."""
-    size = min(4096, tokens // threads)
+def microbatches(stream, tokens: int, trainer: Trainer) -> list[Batch]:
+    """Packs examples from the stream into batches of the trainer's size, `tokens` in all; at least one per thread."""
+    size = min(trainer.microbatch, tokens // trainer.threads)
     batches, held, left = [], 0, tokens
     current = []
     while left > 0:
@@ -255,7 +258,7 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
             share = done / stage.tokens
             rate = stage.rate + (stage.final_rate - stage.rate) * share
             rate *= min(1.0, (step + 1) / WARM_UP_STEPS)
-            batches = microbatches(source, stage.batch_tokens, trainer.threads)
+            batches = microbatches(source, stage.batch_tokens, trainer)
             gradients, loss, right = trainer.gradients(batches)
             recent = loss if recent is None else 0.95 * recent + 0.05 * loss
             first_losses = (first_losses + [loss])[:10]
@@ -274,6 +277,20 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
     finally:
         feeder.terminate()
     log(stage=stage.name, tokens=done, finished=True, minutes=round((time.monotonic() - start) / 60, 2), solved=examination(trainer, tests))
+
+
+def make_trainer(shape: Shape, weights, device: str, threads: int | None, kernels: Path) -> Trainer:
+    if device == "cpu":
+        return Trainer(shape, weights, threads or len(os.sched_getaffinity(0)), NativeOps(kernels))
+    from gpu import GpuOps  # here, since it needs Triton
+
+    return Trainer(shape, weights, threads or 1, GpuOps(), device)
+
+
+def check_tokenizer(folder: Path, shape: Shape) -> None:
+    size = ChatTokenizer(folder).vocab_size
+    if size != shape.vocab_size:
+        raise ValueError(f"the recipe's model has {shape.vocab_size} tokens, {folder}/tokenizer.json {size}")
 
 
 def load_recipe(path: Path) -> tuple[Shape, int, list[Stage]]:
@@ -296,13 +313,17 @@ def main() -> int:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.json")
     parser.add_argument("--out", type=Path, required=True, help="folder for the stages' checkpoints and the log")
     parser.add_argument("--stage", help="stop after this stage")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="batches at once: one per core, one on a GPU")
     parser.add_argument("--examine-every", type=int, default=4_000_000, help="tokens between two looks at the held-out problems")
     parser.add_argument("--examine-count", type=int, default=50, help="held-out problems per family at each look")
     options = parser.parse_args()
     try:
         shape, seed, stages = load_recipe(options.recipe)
-    except ValueError as error:
+        check_tokenizer(options.tokenizer, shape)
+        for stage in stages:
+            check_families(stage.families)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     if options.stage and options.stage not in [stage.name for stage in stages]:
         parser.error(f"no stage '{options.stage}' in {options.recipe}; there are {', '.join(stage.name for stage in stages)}")
@@ -315,12 +336,15 @@ def main() -> int:
         with open(options.out / "log.jsonl", "a") as file:
             file.write(line + "\n")
 
-    trainer = Trainer(shape, initial_weights(shape, seed), options.threads, NativeOps(options.out / "kernels"))
+    trainer = make_trainer(shape, initial_weights(shape, seed), options.device, options.threads, options.out / "kernels")
     tests = None
     for stage in stages:
         folder = options.out / stage.name
         if (folder / "model.safetensors").exists():
-            trainer.weights = load_weights(folder / "model.safetensors", shape)
+            try:
+                trainer.start_from(load_weights(folder / "model.safetensors", shape))
+            except ValueError as error:
+                parser.error(f"{error}; another --out starts anew")
             log(stage=stage.name, skipped="finished before")
         else:
             if tests is None:
@@ -331,7 +355,7 @@ def main() -> int:
                 print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
                 return 1
             save_weights(folder / "model.safetensors", trainer.weights)
-            trainer.weights = load_weights(folder / "model.safetensors", shape)  # go on from what was saved, as a later run would
+            trainer.start_from(load_weights(folder / "model.safetensors", shape))  # what was saved, as a later run would
         if stage.name == options.stage:
             break
     return 0

@@ -1,0 +1,270 @@
+"""The trainer: gradients against PyTorch's own, packed batches against single ones, and what it refuses.
+
+Needs PyTorch and PyPI's tokenizers; without them every test says that it was skipped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "train"))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+try:
+    import tokenizers  # noqa: F401
+    import torch
+
+    from ops import Layout, NativeOps, PlainOps
+    from sambay import Batch, Shape, forward, initial_weights, is_matrix
+    from train import Optimizer, Stage, Trainer, load_recipe, orthogonal, pack
+
+    MISSING = None
+except ImportError as error:
+    MISSING = str(error)
+
+FOLDER = Path(tempfile.gettempdir()) / f"sambay-train-test-{os.getuid()}"
+TINY = dict(vocab_size=512, hidden_size=64, intermediate_size=64, num_hidden_layers=4, num_attention_heads=2, num_key_value_heads=2, sliding_window=8)
+
+
+def native():
+    return NativeOps(FOLDER)
+
+
+def relative(x, y) -> float:
+    return float((x.double() - y.double()).norm() / (y.double().norm() + 1e-12))
+
+
+@unittest.skipIf(MISSING, f"needs PyTorch and tokenizers: {MISSING}")
+class Kernels(unittest.TestCase):
+    """Each operation of kernels.cpp against the same in float64.
+
+    Results travel as bf16, 8 bits: rounding alone is 2^-9 of each value at most, about 2^-9 / sqrt(3) = 1.1e-3 of the norm; the gradients of
+    attention round a second time on the way (the saved averages). 4e-3 leaves a factor of two. float32 results: 1e-4.
+    """
+
+    def setUp(self):
+        torch.manual_seed(1)
+        lengths = (1, 5, 33, 70)
+        starts = torch.tensor([0, *lengths]).cumsum(0).int()
+        positions = torch.cat([torch.arange(n) for n in lengths]).int()
+        self.rows = int(starts[-1])
+        self.every = Layout(starts, starts, positions)
+        self.asking = torch.tensor([0, 4, 5, 38, 39, 100])
+        q_starts = torch.searchsorted(self.asking, starts.long()).int()
+        self.some = Layout(starts, q_starts, positions[self.asking].contiguous())
+
+    def compare(self, name, inputs, halves, *rest):
+        """inputs: float32 tensors; halves: which of them travel as bf16."""
+        ours = [(x.bfloat16() if half else x.clone()).requires_grad_() for x, half in zip(inputs, halves)]
+        theirs = [x.detach().double().requires_grad_() for x in ours]
+        got, wanted = getattr(native(), name)(*ours, *rest), getattr(PlainOps(torch.float64), name)(*theirs, *rest)
+        got, wanted = (x if isinstance(x, tuple) else (x,) for x in (got, wanted))
+        grads = [torch.randn(x.shape).to(x.dtype) for x in got]
+        for x, y in zip(got, wanted):
+            self.assertLess(relative(x, y), 4e-3 if x.dtype == torch.bfloat16 else 1e-4, name)
+        for i, (x, y) in enumerate(
+            zip(torch.autograd.grad(got, ours, grads), torch.autograd.grad(wanted, theirs, [g.double() for g in grads]))
+        ):
+            self.assertLess(relative(x, y), 4e-3 if x.dtype == torch.bfloat16 else 1e-4, f"{name}: gradient {i}")
+
+    def test_norm(self):
+        d = 192
+        self.compare("add_norm", [torch.randn(self.rows, d), torch.randn(self.rows, d), torch.randn(d), torch.randn(d)], (0, 1, 0, 0))
+
+    def test_gates(self):
+        self.compare("glu", [torch.randn(self.rows, 128)], (1,))
+        self.compare("gate", [torch.randn(self.rows, 64), torch.randn(self.rows, 64)], (1, 1))
+
+    def test_convolution(self):
+        self.compare("conv_silu", [torch.randn(self.rows, 96), torch.randn(4, 96), torch.randn(96)], (1, 0, 0), self.every)
+
+    def test_scan(self):
+        d = 96
+        inputs = [torch.randn(self.rows, d), torch.randn(self.rows, d), torch.randn(d), -3 * torch.rand(16, d), torch.randn(self.rows, 32)]
+        self.compare("scan", [*inputs, torch.randn(d)], (1, 1, 0, 0, 1, 0), self.every)
+
+    def test_attention(self):
+        for heads, kv_heads in ((6, 2), (8, 4), (2, 2)):
+            for window in (0, 2, 9):
+                inputs = [torch.randn(self.rows, heads * 32), torch.randn(self.rows, 2 * kv_heads * 32)]
+                self.compare("attend", inputs, (1, 1), self.every, heads, kv_heads, window)
+
+    def test_attention_of_some_rows(self):
+        inputs = [torch.randn(len(self.asking), 192), torch.randn(self.rows, 128)]
+        self.compare("attend", inputs, (1, 1), self.some, 6, 2, 0)
+
+    def test_difference(self):
+        self.compare("combine", [torch.randn(self.rows, 384), torch.tensor(0.37), torch.randn(64)], (1, 0, 0), 0.4)
+
+    def test_loss(self):
+        logits, targets = torch.randn(50, 256).bfloat16(), torch.randint(0, 256, (50,), dtype=torch.int32)
+        ours, theirs = logits.clone().requires_grad_(), logits.double().requires_grad_()
+        loss, right = native().cross_entropy(ours, targets, 0.02)
+        reference, expected = PlainOps(torch.float64).cross_entropy(theirs, targets, 0.02)
+        self.assertLess(relative(loss, reference), 1e-5)
+        self.assertTrue(torch.equal(right.bool(), expected))
+        self.assertLess(relative(torch.autograd.grad(loss, ours)[0], torch.autograd.grad(reference, theirs)[0]), 4e-3)
+
+
+@unittest.skipIf(MISSING, f"needs PyTorch and tokenizers: {MISSING}")
+class Batches(unittest.TestCase):
+    def setUp(self):
+        self.shape = Shape(**TINY)
+        weights = initial_weights(self.shape, 1)
+        self.weights = {name: value.bfloat16() if is_matrix(name) else value for name, value in weights.items()}
+        random = torch.Generator().manual_seed(2)
+        self.sequences = []
+        for length in (7, 40, 3, 22):
+            ids = torch.randint(0, 512, (length,), generator=random).tolist()
+            self.sequences.append((ids, [t >= length // 2 for t in range(length)]))
+
+    def test_packed_sequences_do_not_see_each_other(self):
+        together = forward(self.weights, pack(self.sequences), self.shape, native())
+        alone = torch.cat([forward(self.weights, pack([sequence]), self.shape, native()) for sequence in self.sequences])
+        # The same operations on the same rows; only the matrix products may sum in another order for another row count.
+        self.assertLess(relative(together, alone), 2**-8)
+
+    def test_rows_that_nobody_asks_change_no_logit(self):
+        ids, learn = self.sequences[1]
+        every = forward(self.weights, pack([(ids, [True] * len(ids))]), self.shape, native())
+        some = forward(self.weights, pack([(ids, learn)]), self.shape, native())
+        self.assertLess(relative(some, every[-len(some) :]), 2**-8)
+
+    def test_targets_are_the_next_tokens_to_learn(self):
+        batch = pack([([5, 6, 7, 8], [False, False, True, True]), ([9, 10], [False, True])])
+        self.assertEqual(batch.ids.tolist(), [5, 6, 7, 9])
+        self.assertEqual(batch.asking.tolist(), [1, 2, 3])
+        self.assertEqual(batch.targets.tolist(), [7, 8, 10])
+        self.assertEqual(batch.asking_rows.positions.tolist(), [1, 2, 0])
+
+    def test_gradients_of_two_threads_are_those_of_one(self):
+        weights = initial_weights(self.shape, 1)
+        batches = [pack([sequence]) for sequence in self.sequences]
+        one, loss_one, _ = Trainer(self.shape, weights, 1, native()).gradients(batches)
+        two, loss_two, _ = Trainer(self.shape, weights, 2, native()).gradients(batches)
+        again, _, _ = Trainer(self.shape, weights, 2, native()).gradients(batches)
+        self.assertAlmostEqual(loss_one, loss_two, places=5)
+        for name in one:
+            self.assertLess(relative(two[name], one[name]), 1e-5, name)
+            self.assertTrue(torch.equal(two[name], again[name]), name)
+
+    def test_the_optimizer_learns_a_batch_by_heart(self):
+        trainer = Trainer(self.shape, initial_weights(self.shape, 1), 2, native())
+        optimizer = Optimizer(trainer.weights, 0.2)
+        batches = [pack([sequence]) for sequence in self.sequences]
+        for _ in range(60):
+            gradients, loss, _ = trainer.gradients(batches)
+            optimizer.step(gradients, 0.02, trainer.pool)
+        self.assertLess(loss, 0.1)
+        self.assertTrue(all(trainer.solved(batches)))
+
+    def test_orthogonal_keeps_directions_and_levels_lengths(self):
+        torch.manual_seed(1)
+        for size in ((2, 48, 16), (2, 16, 48)):
+            singular = torch.linalg.svdvals(orthogonal(torch.randn(size)).float())
+            self.assertGreater(float(singular.min()), 0.4)  # Muon's polynomial ends between 0.68 and 1.13, but for values near 0
+            self.assertLess(float(singular.max()), 1.3)
+
+
+@unittest.skipIf(MISSING, f"needs PyTorch and tokenizers: {MISSING}")
+class Runs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="sambay-train-"))
+        cls.tokenizer = cls.folder / "tokenizer"
+        cls.call("tokenizer.py", "--vocab", "512", "--problems", "2000", "--out", cls.tokenizer)
+
+    @classmethod
+    def tearDownClass(cls):
+        import shutil
+
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def call(cls, program, *arguments, status=0):
+        command = [sys.executable, str(ROOT / "train" / program), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        assert done.returncode == status, f"{command} ended with {done.returncode}: {done.stdout[-500:]} {done.stderr[-2000:]}"
+        return done.stdout + done.stderr
+
+    def recipe(self, name, stages, **changes):
+        path = self.folder / f"{name}.json"
+        content = {"shape": TINY, "seed": 1, "families": {"add": 1, "sub": 1}, "defaults": {"batch_tokens": 2048}, "stages": stages, **changes}
+        path.write_text(json.dumps(content))
+        return path
+
+    def train(self, recipe, out, *arguments, status=0):
+        few = ("--examine-count", "4", "--threads", "2")
+        return self.call("train.py", "--recipe", recipe, "--tokenizer", self.tokenizer, "--out", out, *few, *arguments, status=status)
+
+    def test_a_cut_off_run_goes_on_where_it_was_and_repeats_bit_for_bit(self):
+        stages = [dict(name=name, tokens=6000, rate=0.02, final_rate=0.01) for name in ("first", "second")]
+        recipe = self.recipe("resume", stages)
+        straight, cut = self.folder / "straight", self.folder / "cut"
+        self.train(recipe, straight)
+        self.train(recipe, cut, "--stage", "first")
+        self.assertFalse((cut / "second").exists())
+        said = self.train(recipe, cut)
+        self.assertIn("finished before", said)
+        for stage in ("first", "second"):
+            name = f"{stage}/model.safetensors"
+            self.assertEqual((straight / name).read_bytes(), (cut / name).read_bytes(), stage)
+
+    def test_divergence_names_the_stage_and_keeps_the_last_good_weights(self):
+        calm = dict(name="calm", tokens=3000, rate=0.01, final_rate=0.01)
+        recipe = self.recipe("wild", [calm, dict(name="wild", tokens=3_000_000, rate=1.0, final_rate=1.0, adam_share=1000.0)])
+        said = self.train(recipe, self.folder / "wild", status=1)
+        self.assertIn("stage 'wild' diverged", said)
+        self.assertTrue((self.folder / "wild" / "calm" / "model.safetensors").exists())
+        self.assertFalse((self.folder / "wild" / "wild").exists())
+
+    def test_refuses_impossible_recipes(self):
+        stage = dict(name="a", tokens=1000, rate=0.01, final_rate=0.0)
+        for change, says in (
+            ({"tokens": 0}, "tokens"),
+            ({"final_rate": 0.5}, "final_rate"),
+            ({"batch_tokens": 3}, "batch_tokens"),
+            ({"families": {"add": -1}}, "weights"),
+            ({"speed": 3}, "speed"),
+        ):
+            with self.assertRaisesRegex(ValueError, says):
+                load_recipe(self.recipe("bad", [{**stage, **change}]))
+        with self.assertRaisesRegex(ValueError, "multiple of 4"):
+            load_recipe(self.recipe("bad", [stage], shape={**TINY, "num_hidden_layers": 6}))
+        unknown = self.recipe("unknown", [stage], families={"knitting": 1})
+        self.assertIn("knitting", self.train(unknown, self.folder / "unknown", status=2))
+
+    def test_refuses_a_tokenizer_of_another_size(self):
+        stage = dict(name="a", tokens=1000, rate=0.01, final_rate=0.0)
+        other = self.recipe("other", [stage], shape={**TINY, "vocab_size": 1024})
+        self.assertIn("512", self.train(other, self.folder / "other", status=2))
+
+    def test_refuses_a_checkpoint_of_another_shape(self):
+        recipe = self.recipe("small", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])
+        out = self.folder / "small"
+        self.train(recipe, out)
+        wider = self.recipe("wider", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)], shape={**TINY, "intermediate_size": 96})
+        self.assertIn("fc1", self.train(wider, out, status=2))
+        (out / "one" / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not json at all")
+        self.assertIn("not a safetensors file", self.train(recipe, out, status=2))
+
+    def test_exports_a_folder_that_evaluate_reads(self):
+        recipe = self.recipe("whole", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])
+        self.train(recipe, self.folder / "whole")
+        weights, out = self.folder / "whole" / "one" / "model.safetensors", self.folder / "exported"
+        self.call("export.py", "--recipe", recipe, "--weights", weights, "--tokenizer", self.tokenizer, "--out", out, "--problems", "2")
+        results = json.loads(self.call("evaluate.py", "--model", out, "--count", "4", "--family", "add", "--json"))
+        self.assertIn("add", results)
+        golden = json.loads((out / "golden.json").read_text())
+        self.assertLess(golden["max_abs_error_fp32_vs_fp64"], 1e-3)
+        config = json.loads((out / "config.json").read_text())
+        (out / "config.json").write_text(json.dumps({**config, "vocab_size": 1024}))
+        self.assertIn("1024", self.call("evaluate.py", "--model", out, status=1))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -117,11 +117,11 @@ class TestMaterial(unittest.TestCase):
         """Pieces that only say a fact or a reading may be common; what is asked is never phrased as in training."""
         for name in self.BOOKS:
             for section, lines in storybook.Storybook(name).lines.items():
-                if not re.match(r"ask|first|evaluate|which|count|table|always|conclude|bare|open|gain|loss", section):
+                if not re.match(r"ask|first|evaluate|which|count|table|always|conclude|bare|open|gain|loss|half|double|place|terse", section):
                     continue
                 seen = {variant for variants in lines["train"] for variant in variants}
                 for variants in lines["test"]:
-                    shared = seen.intersection(variants) - {"{question}?", "{who} {top}?"}
+                    shared = seen.intersection(variants)
                     if lines["train"] != lines["test"]:
                         self.assertFalse(shared, f"{name} [{section}]")
 

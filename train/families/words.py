@@ -99,7 +99,7 @@ def check_word(problem: Problem) -> str | None:
         if unknown:
             return f"{sorted(unknown)} in '{calculation.text}' comes from nowhere"
         known |= {int(calculation.value), calculation.remainder}
-    last = re.search(r"\d+$", problem.thinking)
+    last = re.search(r"(?<! r )\b\d+$", problem.thinking)
     answer = re.fullmatch(r"[$€£]?(\d+)", problem.answer)
     if not answer or not last or answer[1] != last[0]:
         return f"the work ends with {last and last[0]}, the answer is {problem.answer}"

@@ -1,4 +1,4 @@
-"""What a controller sees and knows: readings, states, conditions of them, rules, and the words for all of these."""
+"""What a controller sees and knows: readings, states, conditions of them, rules, and words for all these."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _read_actions(text: str) -> tuple[tuple[str, str], ...]:
 _SENSORS = _read_sensors()
 _STATES = [_split(line, "|") for line in _RAW["states"]]
 HAZARDS = [_split(line, "|") for line in _RAW["hazards"]]
-DEVICES = [Device(name, _read_actions(actions)) for name, actions in (_split(line, "|") for line in _RAW["devices"])]
+DEVICES = [
+    Device(name, _read_actions(actions)) for name, actions in (_split(line, "|") for line in _RAW["devices"])
+]
 GENERAL_ACTIONS = [_read_actions(line)[0] for line in _RAW["general"]]
 SWITCHED = [device for device in DEVICES if device.actions[0][0] == "on"]
 _COMPARISONS = {"above": ">", "below": "<", "least": ">=", "most": "<="}
@@ -65,7 +67,9 @@ class Condition:
         if self.comparison == "is":
             return self.wanted == self.actual
         actual, wanted = float(self.actual), float(self.wanted)
-        return {">": actual > wanted, "<": actual < wanted, ">=": actual >= wanted, "<=": actual <= wanted}[self.comparison]
+        return {">": actual > wanted, "<": actual < wanted, ">=": actual >= wanted, "<=": actual <= wanted}[
+            self.comparison
+        ]
 
     def line(self) -> str:
         truth = "true" if self.holds() else "false"
@@ -160,7 +164,11 @@ class Plant:
             number = int(float(value)) + rng.choice((-1, 1)) * rng.randint(1, 12)
         else:
             number = int(float(self._number(sensor)))
-        return str(max(number, 0)) if "." not in value or rng.random() < 0.5 else f"{max(number, 0)}.{rng.randint(1, 9)}"
+        return (
+            str(max(number, 0))
+            if "." not in value or rng.random() < 0.5
+            else f"{max(number, 0)}.{rng.randint(1, 9)}"
+        )
 
     def condition(self, share_of_states: float = 0.4) -> Condition:
         rng = self.rng
@@ -176,7 +184,11 @@ class Plant:
 
     def _name_limit(self, condition: Condition, comparison: str) -> None:
         """Lets a reading tell the threshold, as in `temperature 82, limit 75`."""
-        choices = ("limit", "limit", "maximum", "set point") if comparison == "above" else ("limit", "minimum", "set point")
+        choices = (
+            ("limit", "limit", "maximum", "set point")
+            if comparison == "above"
+            else ("limit", "minimum", "set point")
+        )
         limit = self.rng.choice(choices)
         if limit in self.readings or self.rng.random() < 0.3:
             limit = f"{condition.name} {limit}"
@@ -197,7 +209,9 @@ class Plant:
             wanted = unusual if rng.random() < 0.7 else usual
             return Condition(name, "is", wanted, self.readings[name][0])
 
-    def rule(self, joins: tuple[str, ...] = ("", "and", "or", "unless", "not"), shares=(50, 26, 14, 6, 4)) -> Rule:
+    def rule(
+        self, joins: tuple[str, ...] = ("", "and", "or", "unless", "not"), shares=(50, 26, 14, 6, 4)
+    ) -> Rule:
         rng = self.rng
         join = rng.choices(joins, shares)[0]
         count = 1 if join in ("", "not") else 3 if join in ("and", "or") and rng.random() < 0.15 else 2
@@ -230,7 +244,8 @@ class Plant:
     def conditions_in_words(self, rule: Rule, terse: bool = False) -> str:
         parts = [self.condition_in_words(condition, terse) for condition in rule.conditions]
         if rule.join == "unless":
-            return f"{parts[0]} {self.rng.choice(('and not', 'unless', 'but not if')) if not terse else 'and not'} {parts[1]}"
+            link = "and not" if terse else self.rng.choice(("and not", "unless", "but not if"))
+            return f"{parts[0]} {link} {parts[1]}"
         join = rule.join.upper() if terse and self.rng.random() < 0.3 else rule.join
         return f" {join} ".join(parts)
 

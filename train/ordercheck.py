@@ -14,24 +14,38 @@ _FACT = re.compile(r" (\S+) ([<>]) (\S+), (\S+) ([<>]) (\S+)")
 
 
 def check_order(problem: Problem) -> str | None:
-    """The facts are those of the puzzle, every line holds in all orders that fit them, and the answer is theirs."""
+    """The facts are the puzzle's, every line holds in all orders that fit them, and the answer is theirs."""
     _, told, asked = problem.keys[0].split(":")
     sign = "<" if "<" in told else ">"
     pairs = [tuple(pair.split(sign)) for pair in told.split(",")]
     names = sorted({name for pair in pairs for name in pair})
     question = problem.messages[-1]["content"]
-    absent = [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", question, re.IGNORECASE)]
+    absent = [
+        name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", question, re.IGNORECASE)
+    ]
     if len(absent) > 1:  # one may be mistyped
         return f"the question does not mention {absent}"
     orders = [
-        one for one in itertools.permutations(names) if all(one.index(before) < one.index(behind) for before, behind in pairs)
+        one
+        for one in itertools.permutations(names)
+        if all(one.index(before) < one.index(behind) for before, behind in pairs)
     ]
     lines = problem.thinking.split("\n")
     for pair, line in zip(pairs, lines):
         fact = _FACT.fullmatch(line)
-        if not fact or (fact[1], fact[3]) != pair or (fact[4], fact[6]) != pair[::-1] or fact[2] != sign or fact[5] == sign:
+        if (
+            not fact
+            or (fact[1], fact[3]) != pair
+            or (fact[4], fact[6]) != pair[::-1]
+            or fact[2] != sign
+            or fact[5] == sign
+        ):
             return f"'{line}' does not state that {pair[0]} {sign} {pair[1]}"
-    least = 3 if asked.startswith(("whether", "middle", "upper", "lower")) else 1 if asked in ("top 1", "bottom 1") else 2
+    least = (
+        3
+        if asked.startswith(("whether", "middle", "upper", "lower"))
+        else 1 if asked in ("top 1", "bottom 1") else 2
+    )
     if len(lines) < len(pairs) + least:
         return "the work stops too early"
     for line in lines[len(pairs) :]:
@@ -39,7 +53,12 @@ def check_order(problem: Problem) -> str | None:
             continue
         words = line.removeprefix(" ").split(" ")
         signs = set(words[1::2])
-        if not line.startswith(" ") or len(signs) > 1 or not signs <= {"<", ">"} or not set(words[::2]) <= set(names):
+        if (
+            not line.startswith(" ")
+            or len(signs) > 1
+            or not signs <= {"<", ">"}
+            or not set(words[::2]) <= set(names)
+        ):
             return f"'{line}' is no chain of names"
         chain = words[::2] if signs == {sign} else words[::-2]
         for one in orders:

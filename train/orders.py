@@ -96,7 +96,13 @@ _THINGS = {
     for (_, name), lines in sections("order.txt").items()
     if name.startswith("things.")
 }
-_SINGULAR = {"animals": "animal", "objects": "thing", "vehicles": "vehicle", "buildings": "building", "cities": "city"}
+_SINGULAR = {
+    "animals": "animal",
+    "objects": "thing",
+    "vehicles": "vehicle",
+    "buildings": "building",
+    "cities": "city",
+}
 
 # (how often, what is asked)
 _ASKED = ("top", "bottom", "nth", "nth last", "down", "up", "middle", "between", "whether", "two")
@@ -117,7 +123,9 @@ class _Puzzle:
         self.size = rng.choices((3, 4, 5, 6), (44, 30, 17, 9))[0]
         self.names = self._names()
         self.asked = rng.choices(_ASKED, _WEIGHTS)[0]
-        if (self.asked == "middle" and self.size % 2 == 0) or (self.asked == "two" and not self.scale.adjectives):
+        if (self.asked == "middle" and self.size % 2 == 0) or (
+            self.asked == "two" and not self.scale.adjectives
+        ):
             self.asked = "top"
         self.pairs = self._pairs()  # (before, behind), in the order in which they are told
         self.noun = rng.choice(NOUNS["thing"]).many
@@ -142,7 +150,10 @@ class _Puzzle:
             if self.asked == "top":  # everybody else has somebody before him, and who that is does not matter
                 pairs = [(names[rng.randrange(place)], names[place]) for place in range(1, self.size)]
             else:
-                pairs = [(names[place], names[rng.randrange(place + 1, self.size)]) for place in range(self.size - 1)]
+                pairs = [
+                    (names[place], names[rng.randrange(place + 1, self.size)])
+                    for place in range(self.size - 1)
+                ]
         elif rng.random() < 0.08:
             place = rng.randrange(self.size - 2)
             pairs.append((names[place], names[place + 2]))  # says nothing new
@@ -196,10 +207,16 @@ class _Puzzle:
                 f"{{1}} is {upper} than {{2}}, {relative} is {upper} than {{3}}",
                 f"{{1}} is {upper} than {{2}} and {{2}} is {upper} than {{3}}",
             )
-            return choice(forms).replace("{1}", spoken(first[0])).replace("{2}", spoken(first[1])).replace("{3}", spoken(second[1]))
+            return (
+                choice(forms)
+                .replace("{1}", spoken(first[0]))
+                .replace("{2}", spoken(first[1]))
+                .replace("{3}", spoken(second[1]))
+            )
         if first[0] == second[1]:
             link = choice((" but", " and", ", but"))
-            return f"{spoken(first[0])} is {upper} than {spoken(first[1])}{link} {lower} than {spoken(second[0])}"
+            upwards = f"{spoken(first[0])} is {upper} than {spoken(first[1])}"
+            return f"{upwards}{link} {lower} than {spoken(second[0])}"
         if first[0] == second[0]:
             forms = (
                 f"{spoken(first[0])} is {upper} than {spoken(first[1])} and {spoken(second[1])}",
@@ -231,15 +248,26 @@ class _Puzzle:
             place = 1 if asked in ("top", "bottom") else rng.randint(2, min(self.size - 1, 4))
             from_top = asked in ("top", "nth")
             phrase = rng.choice(scale.top if from_top else scale.bottom)
-            words = {"nth": "" if place == 1 else _ORDINALS[place - 1] + " ", "ord": _ORDINALS[place - 1], "t": self.noun}
+            words = {
+                "nth": "" if place == 1 else _ORDINALS[place - 1] + " ",
+                "ord": _ORDINALS[place - 1],
+                "t": self.noun,
+            }
             who = self.who()
             template = _BOOK.pick(source, "ask.end")
             if " " in who:  # "which of them of all"
-                template = template.replace(" of them all", "").replace(" of them", "").replace(" of all", "").replace(" among them", "")
+                template = (
+                    template.replace(" of them all", "")
+                    .replace(" of them", "")
+                    .replace(" of all", "")
+                    .replace(" among them", "")
+                )
             text = template.format_map({"who": who, "top": phrase.format_map(words)})
             return text, f"{'top' if from_top else 'bottom'} {place}"
         if asked in ("down", "up"):
-            span = rng.choice(scale.span_down if asked == "down" else scale.span_up).format_map({"t": self.noun})
+            span = rng.choice(scale.span_down if asked == "down" else scale.span_up).format_map(
+                {"t": self.noun}
+            )
             return _BOOK.pick(source, "ask.list").format_map({"span": span}), asked
         if asked == "middle":
             return _BOOK.pick(source, "ask.middle").format_map({"who": self.who()}), asked
@@ -254,7 +282,9 @@ class _Puzzle:
     def _whether(self) -> tuple[str, str]:
         rng, source = self.rng, self.source
         before, behind = sorted(rng.sample(range(self.size), 2))
-        if self.size > 2 and behind == before + 1 and rng.random() < 0.7:  # mostly what no fact says by itself
+        if (
+            self.size > 2 and behind == before + 1 and rng.random() < 0.7
+        ):  # mostly what no fact says by itself
             before, behind = (0, 2) if rng.random() < 0.5 else (self.size - 3, self.size - 1)
         if self.asked == "two":
             return self._which_of_two(self.names[before], self.names[behind])
@@ -263,14 +293,16 @@ class _Puzzle:
         if not holds:
             one, other = other, one  # the question claims that `one` stands before `other`
         if rng.random() < 0.3:
-            return _BOOK.pick(source, "ask.true").format_map({"fact": self.fact(one, other)}), f"whether {one} {other}"
+            return (
+                _BOOK.pick(source, "ask.true").format_map({"fact": self.fact(one, other)}),
+                f"whether {one} {other}",
+            )
         form = self.scale.whether_up
         claim = (one, other)
         if rng.random() < 0.5:
             form, claim = self.scale.whether_down, (other, one)
         question = form.format_map({"A": self.spoken(claim[0]), "B": self.spoken(claim[1]), "t": self.noun})
         return _BOOK.pick(source, "ask.whether").format_map({"question": question}), f"whether {one} {other}"
-
 
     def _which_of_two(self, before: str, behind: str) -> tuple[str, str]:
         rng = self.rng
@@ -299,7 +331,15 @@ def order(source: Source) -> Problem:
 def _written_out(puzzle: _Puzzle, told: list[str], question: str) -> str:
     rng, source = puzzle.rng, puzzle.source
     style = rng.random()
-    closed = question.endswith("?") and question.split(" ")[0] in ("who", "which", "what", "is", "does", "did", "was")
+    closed = question.endswith("?") and question.split(" ")[0] in (
+        "who",
+        "which",
+        "what",
+        "is",
+        "does",
+        "did",
+        "was",
+    )
     if style < 0.1 and closed:
         return f"{capitalised(question[:-1])} if {_joined(told)}?"
     if style < 0.25:
@@ -320,7 +360,11 @@ def _written_out(puzzle: _Puzzle, told: list[str], question: str) -> str:
     if rng.random() < 0.08:
         names = [puzzle.spoken(name) for name in rng.sample(puzzle.names, puzzle.size)]
         count = f"{puzzle.size} of them"
-        facts = capitalised(_BOOK.pick(source, "intro").format_map({"list": _joined(names), "count": count})) + " " + facts
+        facts = (
+            capitalised(_BOOK.pick(source, "intro").format_map({"list": _joined(names), "count": count}))
+            + " "
+            + facts
+        )
     return f"{facts} {capitalised(question)}"
 
 
@@ -328,11 +372,11 @@ def _joined(parts: list[str], last: str = " and ") -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + last + parts[-1]
 
 
-# -- the work -----------------------------------------------------------------------------------------------------------
+# -- the work ------------------------------------------------------------------------------------------------
 
 
 def _solved(names: list[str], pairs: list[tuple[str, str]], sign: str, asked: str) -> tuple[list[str], str]:
-    """The lines of work, and the answer. `names` is the true order, which the work finds from the pairs alone."""
+    """The lines of work, and the answer. `names` is the true order, which the work finds from the pairs."""
     back = "<" if sign == ">" else ">"
     lines = [f" {a} {sign} {b}, {b} {back} {a}" for a, b in pairs]
     what, *arguments = asked.split(" ")
@@ -371,7 +415,7 @@ def _solved(names: list[str], pairs: list[tuple[str, str]], sign: str, asked: st
 
 
 def _walk(lines: list[str], pairs: list[tuple[str, str]], name: str, sign: str, forward: int) -> None:
-    """Adds the line that goes from a name as far as it can; forward: 1 towards the end of the chain, 0 towards its top."""
+    """Adds the line that goes from a name as far as it can: forward (1) to the end, or (0) to the top."""
     walked = [name]
     while True:
         step = next((pair for pair in pairs if pair[1 - forward] == walked[-1]), None)
@@ -382,7 +426,7 @@ def _walk(lines: list[str], pairs: list[tuple[str, str]], name: str, sign: str, 
 
 
 def _write_chain(lines: list[str], chain: list[str], pairs: list[tuple[str, str]], sign: str) -> None:
-    """Adds the chain; where a name has facts with two names behind it, the one between those two comes first."""
+    """Adds the chain; where a name has facts with two names behind it, says first how these two compare."""
     behind: dict[str, list[str]] = {}
     for before, after in pairs:
         behind.setdefault(before, []).append(after)

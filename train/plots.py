@@ -1,11 +1,12 @@
-"""Stories told whole: phrases/word_plots.txt has plots (numbers and steps) and for each plot texts that tell it.
+"""Stories told whole: phrases/word_plots.txt has plots (numbers and steps) and texts that tell them.
 
     name | nouns | numbers and conditions | steps
     reading | - | a=8-40 b=3-14 c=20-300 c>a | read a*b; left r1+c
 
-Numbers: `a=8-40` between, `c=a*b` calculated, `c>a` must hold. Steps: label, then an operation on numbers, constants
-and earlier results (r1, r2...); `//` and `%` are quotient and rest of an uneven division; a label in {} is a word of the
-story, and `$` before it says that the result is money. In texts {a} is a number, {$a} money, {a_times} "twice".
+Numbers: `a=8-40` between, `c=a*b` calculated, `c>a` must hold. Steps: label, then an operation on numbers,
+constants and earlier results (r1, r2...); `//` and `%` are quotient and rest of an uneven division; a label
+in {} is a word of the story, and `$` before it says that the result is money. In texts {a} is a number, {$a} money,
+{a_times} "twice".
 """
 
 from __future__ import annotations
@@ -16,10 +17,18 @@ from dataclasses import dataclass
 from storybook import Storybook, capitalised, in_tense, sections
 from problem import Source
 from tales import MOST, Scene, Step, Story, calculated, some_number, times_in_words
-from vocabulary import NOUNS, with_article
+from vocabulary import NOUNS, may_meet, with_article
 
 _OPERATION = re.compile(r"(\$?)([^ ]+) (\w+)(//|[-+*/%])(\w+)")
-_MONEY = ((50, "${}"), (16, "{} dollars"), (14, "{} euros"), (8, "€{}"), (5, "£{}"), (4, "{} pounds"), (3, "{} coins"))
+_MONEY = (
+    (50, "${}"),
+    (16, "{} dollars"),
+    (14, "{} euros"),
+    (8, "€{}"),
+    (5, "£{}"),
+    (4, "{} pounds"),
+    (3, "{} coins"),
+)
 
 
 @dataclass
@@ -55,7 +64,8 @@ _BOOK = Storybook("word_plots.txt")
 _PLOTS = [_parsed(line) for line in sections("word_plots.txt")[("both", "plots")]]
 # A plot is chosen as often as it has texts, so that every text is told equally often.
 _BY_SPLIT = {
-    split: [plot for plot in _PLOTS for _ in _BOOK.lines.get(plot.name, {split: []})[split]] for split in ("train", "test")
+    split: [plot for plot in _PLOTS for _ in _BOOK.lines.get(plot.name, {split: []})[split]]
+    for split in ("train", "test")
 }
 
 
@@ -94,10 +104,17 @@ def tell_plot(source: Source) -> Story | None:
     if not scene.cast(plot.kinds[0] if plot.kinds else "thing"):
         return None
     other = rng.choice(NOUNS[plot.kinds[1] if len(plot.kinds) > 1 else "goods"])
-    if other.many == scene.noun.many:
+    if other.many == scene.noun.many or (
+        source.split == "train" and not may_meet(source, scene.main.name, other.many)
+    ):
         return None
     words = scene.words
-    words |= {"t2": other.many, "s2": other.one, "a_s2": with_article(other.one), "a_s": with_article(scene.noun.one)}
+    words |= {
+        "t2": other.many,
+        "s2": other.one,
+        "a_s2": with_article(other.one),
+        "a_s": with_article(scene.noun.one),
+    }
     for _ in range(40):
         values = _drawn(plot, rng)
         steps = _solved(plot, values, words) if values else None

@@ -1,5 +1,5 @@
-"""Checks the work on problems of rules: reads the lines, and works out from the key, which names readings and rules, what
-each line should say.
+"""Checks the work on problems of rules: reads the lines, and works out from the key, which names readings and
+rules, what each line should say.
 
 Key: kind|name=value,...|join(condition,...)>outcome;...|outcome when no rule applies
 """
@@ -19,11 +19,15 @@ def _is_so(name: str, comparison: str, wanted: str, readings: dict[str, str]) ->
     if comparison == "=":
         return actual == wanted
     difference = float(actual) - float(wanted)
-    return difference > 0 if comparison == ">" else difference < 0 if comparison == "<" else difference * (1 if comparison == ">=" else -1) >= 0
+    return (
+        difference > 0
+        if comparison == ">"
+        else difference < 0 if comparison == "<" else difference * (1 if comparison == ">=" else -1) >= 0
+    )
 
 
 def check_rule(problem: Problem) -> str | None:
-    """Every condition is looked at with its reading, rightly joined, in the order of the rules, and the outcome is theirs."""
+    """Every condition is looked at and rightly joined, in the rules' order, and the outcome is theirs."""
     kind, state, told, fallback = problem.keys[0].removeprefix("rule:").split("|")
     readings = dict(reading.split("=") for reading in state.split(","))
     question = " ".join(" ".join(message["content"] for message in problem.messages).lower().split())
@@ -49,7 +53,9 @@ def check_rule(problem: Problem) -> str | None:
             if lines[position] != f" {name} {written} {'true' if truth else 'false'}":
                 return f"'{lines[position]}' does not say whether {name} {written}"
             position += 1
-        result = {"not": not truths[0], "or": any(truths), "unless": truths[0] and not truths[-1]}.get(join, all(truths))
+        result = {"not": not truths[0], "or": any(truths), "unless": truths[0] and not truths[-1]}.get(
+            join, all(truths)
+        )
         if join:
             joined = _JOINED.fullmatch(lines[position])
             if not joined or _value_of(joined[1]) != (joined[2] == "true") or (joined[2] == "true") != result:

@@ -1,4 +1,4 @@
-"""Reads phrases/*.txt whose sections are for training, for the test, or for both, and whose lines have variants and tenses.
+"""Reads phrases/*.txt: sections for training, for the test, or for both; lines with variants and tenses.
 
     [train ask.top]
     Who is [the ][tallest|biggest]?
@@ -82,7 +82,7 @@ class Storybook:
         return sum(len(by_split[split]) for name, by_split in self.lines.items() if name.startswith(prefix))
 
 
-# -- tenses -------------------------------------------------------------------------------------------------------------
+# -- tenses --------------------------------------------------------------------------------------------------
 
 
 def _read_past_forms() -> dict[str, str]:

@@ -65,9 +65,21 @@ def calculated(left: int, operation: str, right: int) -> int:
 
 
 # The verb that begins a phrase, the one behind its subject, or one joined to these.
-_OWN_VERB = re.compile(r"(?:^|(?<=\{N\} )|(?<=\{P\} )|(?<=\{p\} )|(?<=\{P\} then )|(?<= and (?=@finds)))@(\w+)")
-_ABOUT_ME = ((r"\b([Dd]o)es I\b", r"\1 I"), (r"\b([Hh]a)s I\b", r"\1ve I"), (r"\bI's\b", "my"), (r"\bI has\b", "I have"), (r"\bI is\b", "I am"))
-_ABOUT_ME += ((r"\bI ends\b", "I end"), (r"\b(of|with|tell|to|than|are|gives|gave|for) I\b", r"\1 me"), (r"(^|[.?!] )my\b", r"\1My"))
+_OWN_VERB = re.compile(
+    r"(?:^|(?<=\{N\} )|(?<=\{P\} )|(?<=\{p\} )|(?<=\{P\} then )|(?<= and (?=@finds)))@(\w+)"
+)
+_ABOUT_ME = (
+    (r"\b([Dd]o)es I\b", r"\1 I"),
+    (r"\b([Hh]a)s I\b", r"\1ve I"),
+    (r"\bI's\b", "my"),
+    (r"\bI has\b", "I have"),
+    (r"\bI is\b", "I am"),
+)
+_ABOUT_ME += (
+    (r"\bI ends\b", "I end"),
+    (r"\b(of|with|tell|to|than|are|gives|gave|for) I\b", r"\1 me"),
+    (r"(^|[.?!] )my\b", r"\1My"),
+)
 
 
 def _as_base(match: re.Match) -> str:
@@ -105,15 +117,19 @@ class Scene:
         self.main = people[0]
         if not may_meet(self.source, self.main.name, self.noun.many):
             return False
-        if self.source.split == "train" and not all(may_meet(self.source, one.name, self.noun.many) for one in people[1:]):
+        if self.source.split == "train" and not all(
+            may_meet(self.source, one.name, self.noun.many) for one in people[1:]
+        ):
             return False
         box, kid = choice(NOUNS["container"]), choice(NOUNS["people"])
         first, second = self.rng.sample(_COLOURS, 2)
         self.box, self.kid = box, kid
         self.words = pronouns(self.main) | {
             "N": self.main.name, "O": people[1].name, "O2": people[2].name,
-            "t": self.noun.many, "s": self.noun.one, "box": box.one, "boxes": box.many, "kid": kid.one, "kids": kid.many,
-            "kin": choice(NOUNS["kin"]).one, "shop": choice(NOUNS["shop"]).one, "place": choice(NOUNS["place"]).one,
+            "t": self.noun.many, "s": self.noun.one, "box": box.one, "boxes": box.many,
+            "kid": kid.one, "kids": kid.many,
+            "kin": choice(NOUNS["kin"]).one, "shop": choice(NOUNS["shop"]).one,
+            "place": choice(NOUNS["place"]).one,
             "c1": first, "c2": second,
         }  # fmt: skip
         return True
@@ -128,7 +144,9 @@ class Scene:
         """A phrasing of that name, filled in; numbers among `more` are written as this story writes them."""
         words = self.words
         if more:
-            words = words | {key: self.number(value) if isinstance(value, int) else value for key, value in more.items()}
+            words = words | {
+                key: self.number(value) if isinstance(value, int) else value for key, value in more.items()
+            }
         text = _BOOK.pick(self.source, name)
         if self.main is ME:
             return as_me(in_tense(_OWN_VERB.sub(_as_base, text), self.past).format_map(words))
@@ -143,7 +161,7 @@ def some_number(rng, most: int, least: int = 2) -> int:
 
 
 class _Tale:
-    """A story as it grows: clauses (without subject, or whole sentences), steps, and the number of things so far."""
+    """A story as it grows: clauses (without subject, or whole), steps, and the number of things so far."""
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -278,7 +296,9 @@ def _told(tale: _Tale) -> list[str]:
         whole, text = tale.clauses[position]
         position += 1
         if whole:
-            opening = rng.choice(("Then ", "Later ", "After that, ")) if sentences and rng.random() < 0.15 else ""
+            opening = (
+                rng.choice(("Then ", "Later ", "After that, ")) if sentences and rng.random() < 0.15 else ""
+            )
             sentences.append(opening + _lower_start(text) if opening else capitalised(text))
             continue
         phrases = [text]
@@ -296,7 +316,23 @@ def _told(tale: _Tale) -> list[str]:
 def _lower_start(text: str) -> str:
     """The sentence behind another word: its first word small, when it is not a name."""
     first = text.split(" ", 1)[0]
-    if first in ("A", "The", "Half", "Another", "He", "She", "His", "Her", "Then", "Soon", "By", "On", "We", "Somebody", "Later"):
+    if first in (
+        "A",
+        "The",
+        "Half",
+        "Another",
+        "He",
+        "She",
+        "His",
+        "Her",
+        "Then",
+        "Soon",
+        "By",
+        "On",
+        "We",
+        "Somebody",
+        "Later",
+    ):
         return text[:1].lower() + text[1:]
     return text
 
@@ -368,7 +404,9 @@ def _question_first(tale: _Tale, events: int, kind: str) -> str:
     _events(tale, events, kind)
     shrinks = tale.steps[-1].label == "left"
     story = _joined([text for _, text in tale.clauses])
-    return capitalised(scene.say("first.left" if shrinks and rng.random() < 0.7 else "first.now", story=story))
+    return capitalised(
+        scene.say("first.left" if shrinks and rng.random() < 0.7 else "first.now", story=story)
+    )
 
 
 def _terse(tale: _Tale, events: int) -> str:

@@ -1,6 +1,7 @@
 """Checks the work on what is true, with an evaluator of its own that reads the lines as text.
 
-Keys: expression|variable=1,...[|question], `which expression` and so on for tables, rules;fact|what is asked|question.
+Keys: expression|variable=1,...[|question], `which expression` and so on for tables,
+rules;fact|what is asked|question.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 
 from problem import Problem
+
 
 def _truth_of(text: str, values: dict[str, bool] | None = None) -> bool:
     """The value of an expression in words: not before and before or/xor before implies."""
@@ -45,7 +47,7 @@ def _truth_of(text: str, values: dict[str, bool] | None = None) -> bool:
 
 
 def check_truth(problem: Problem) -> str | None:
-    """Values are those of the question, each line of a reduction follows by one operation, rules are applied as they say."""
+    """Values are the question's, each line follows by one operation, rules do what they say."""
     lines = [line.removeprefix(" ") for line in problem.thinking.split("\n")]
     if any(not line.startswith(" ") for line in problem.thinking.split("\n")):
         return "a line does not begin with a space"
@@ -60,11 +62,14 @@ def check_truth(problem: Problem) -> str | None:
         return f"not an expression: {wrong}"
 
 
-_OPERATION = re.compile(r"\( (true|false) (and|or|xor|implies) (true|false) \)|(true|false) (and|or|xor|implies) (true|false)|not (true|false)")
+_OPERATION = re.compile(
+    r"\( (true|false) (and|or|xor|implies) (true|false) \)"
+    r"|(true|false) (and|or|xor|implies) (true|false)|not (true|false)"
+)
 
 
 def _follows_by_one_operation(before: str, after: str) -> bool:
-    """Whether replacing one operation on two values, or one `not`, by its value makes the one line the other."""
+    """Whether one operation, or one `not`, replaced by its value makes the one line the other."""
     for start in [0, *(place.end() for place in re.finditer(" ", before))]:
         found = _OPERATION.match(before, start)
         if found and not (found[4] and before[:start].endswith("not ")):
@@ -147,7 +152,9 @@ def _check_conclusion(lines: list[str], premises: list[str], asked: str, answer:
         if value == "unknown":
             if any(_follows(rules, known, (event, truth)) for truth in (True, False)):
                 return f"'{line}' is known"
-            return None if answer == "cannot tell" and position == len(lines) - 1 else f"the answer is {answer}"
+            return (
+                None if answer == "cannot tell" and position == len(lines) - 1 else f"the answer is {answer}"
+            )
         if value not in ("true", "false"):
             return f"'{line}' is no value"
         if known and not _follows(rules, known, (event, value == "true")):

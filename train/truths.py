@@ -1,7 +1,7 @@
 """What is true: expressions with given values, everyday statements, truth tables, conclusions from rules.
 
-An expression is written with words and spaced parentheses, and reduced one operation per line, the innermost and leftmost
-first: ` not ( true or false )`, ` not true`, ` false`.
+An expression is written with words and spaced parentheses, and reduced one operation per line, the innermost
+and leftmost first: ` not ( true or false )`, ` not true`, ` false`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST_TABLE = 400  # characters
 _BINDING = {"or": 1, "xor": 1, "implies": 0, "and": 2, "not": 3}
 
 
-# -- expressions --------------------------------------------------------------------------------------------------------
+# -- expressions ---------------------------------------------------------------------------------------------
 
 
 def _random_expression(rng, variables: list[str], simple: bool = False):
@@ -59,7 +59,9 @@ def _value(expression, values: dict[str, bool]) -> bool:
     if expression[0] == "not":
         return not _value(expression[1], values)
     left, right = _value(expression[1], values), _value(expression[2], values)
-    return {"and": left and right, "or": left or right, "xor": left != right, "implies": not left or right}[expression[0]]
+    return {"and": left and right, "or": left or right, "xor": left != right, "implies": not left or right}[
+        expression[0]
+    ]
 
 
 def _tokens(expression, values: dict[str, bool] | None = None, bare: bool = False) -> list[str]:
@@ -74,7 +76,10 @@ def _tokens(expression, values: dict[str, bool] | None = None, bare: bool = Fals
     operation = expression[0]
     if operation == "not":
         inner = _tokens(expression[1], values, bare)
-        return ["not", *(inner if len(inner) < 3 and inner[0] != "not" or len(inner) == 1 else ["(", *inner, ")"])]
+        return [
+            "not",
+            *(inner if len(inner) < 3 and inner[0] != "not" or len(inner) == 1 else ["(", *inner, ")"]),
+        ]
     left, right = (_operand(expression, side, values, bare) for side in (1, 2))
     return [*left, operation, *right]
 
@@ -145,7 +150,13 @@ def _in_notation(rng, tokens: list[str]) -> str:
         if operation == "and":
             return f"both {left} and {right}"
         return f"{left} or {right} or both"
-    if not notation and tokens[:2] == ["not", "("] and tokens[-1] == ")" and tokens.count("(") == 1 and rng.random() < 0.2:
+    if (
+        not notation
+        and tokens[:2] == ["not", "("]
+        and tokens[-1] == ")"
+        and tokens.count("(") == 1
+        and rng.random() < 0.2
+    ):
         inner = tokens[2:-1]
         if len(inner) == 3 and inner[1] == "or":
             return f"neither {inner[0]} nor {inner[2]}"
@@ -178,14 +189,16 @@ def _evaluate(source: Source) -> Problem:
     lines = [" " + " ".join(tokens), *(" " + line for line in _reduction(expression, values, bare))]
     if len(tokens) == 1:
         lines = lines[1:]
-    asks_whether = re.search(r"(^|[.,] |\bif .*, )(Is|is|Does|does) ", text) and "true or false" not in text.lower()
+    asks_whether = (
+        re.search(r"(^|[.,] |\bif .*, )(Is|is|Does|does) ", text) and "true or false" not in text.lower()
+    )
     holds = _value(expression, values)
     answer = ("yes" if holds else "no") if asks_whether else ("true" if holds else "false")
     given = ",".join(f"{name}={int(value)}" for name, value in values.items())
     return Problem.ask("truth", text, "\n".join(lines), answer, [f"truth:{' '.join(tokens)}|{given}"])
 
 
-# -- everyday statements ------------------------------------------------------------------------------------------------
+# -- everyday statements -------------------------------------------------------------------------------------
 
 
 def _statements(source: Source) -> Problem:
@@ -202,7 +215,9 @@ def _statements(source: Source) -> Problem:
     labels = [one[3] for one in chosen]
     values = {one[3]: rng.random() < 0.5 for one in chosen}
     facts = [f"{one[0]} {one[1] if values[one[3]] else one[2]}" for one in chosen]
-    told = ". ".join(map(capitalised, facts)) + "." if rng.random() < 0.7 else capitalised(_listed(facts)) + "."
+    told = (
+        ". ".join(map(capitalised, facts)) + "." if rng.random() < 0.7 else capitalised(_listed(facts)) + "."
+    )
     asked = list(range(count)) if count == 2 or rng.random() < 0.5 else rng.sample(range(count), 2)
     rng.shuffle(asked)
     shape = rng.choices(("and", "or", "implies", "neither"), (45, 35, 12, 8))[0]
@@ -220,14 +235,18 @@ def _statements(source: Source) -> Problem:
         return _statements(source)
     if shape == "neither":
         expression = ("not", expression)
-        claim = rng.choice((f"neither {parts[0]} nor {parts[1]}", f"it is not true that {parts[0]} or {parts[1]}"))
+        claim = rng.choice(
+            (f"neither {parts[0]} nor {parts[1]}", f"it is not true that {parts[0]} or {parts[1]}")
+        )
     elif shape == "implies":
         claim = f"if {parts[0]}, then {parts[1]}"
     elif shape == "and" and len(parts) == 2 and rng.random() < 0.2:
         claim = f"both {parts[0]} and {parts[1]}"
     else:
         claim = f" {shape} ".join(parts)
-    text = _BOOK.pick(source, "statements.ask").format_map({"facts": told, "claim": claim, "Claim": capitalised(claim)})
+    text = _BOOK.pick(source, "statements.ask").format_map(
+        {"facts": told, "claim": claim, "Claim": capitalised(claim)}
+    )
     mentioned = [label for label in labels if label in [labels[index] for index in asked]]
     lines = [f" {label}: {'true' if values[label] else 'false'}" for label in mentioned]
     lines += [" " + line for line in _reduction(expression, values)]
@@ -247,7 +266,7 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-# -- truth tables -------------------------------------------------------------------------------------------------------
+# -- truth tables --------------------------------------------------------------------------------------------
 
 
 def _table(source: Source) -> Problem:
@@ -290,7 +309,9 @@ def _table(source: Source) -> Problem:
     elif asked == "always":
         answer = "yes" if all(results) else "no"
     else:
-        answer = "; ".join(f"{_named(used, row)}: {'true' if result else 'false'}" for row, result in zip(rows, results))
+        answer = "; ".join(
+            f"{_named(used, row)}: {'true' if result else 'false'}" for row, result in zip(rows, results)
+        )
     return Problem.ask("truth", text, "\n".join(lines), answer, [f"truth:{asked} {' '.join(tokens)}"])
 
 
@@ -298,7 +319,7 @@ def _named(names: list[str], row: tuple[bool, ...]) -> str:
     return ", ".join(f"{name} {'true' if value else 'false'}" for name, value in zip(names, row))
 
 
-# -- conclusions --------------------------------------------------------------------------------------------------------
+# -- conclusions ---------------------------------------------------------------------------------------------
 
 
 def _conclusion(source: Source) -> Problem:
@@ -310,7 +331,9 @@ def _conclusion(source: Source) -> Problem:
     chain: list[list[str]] = []
     while len(chain) < length:
         one = rng.choice(_EVENTS)
-        if one[4] not in [other[4] for other in chain] and (one[0] == "it" or one[0] not in [other[0] for other in chain]):
+        if one[4] not in [other[4] for other in chain] and (
+            one[0] == "it" or one[0] not in [other[0] for other in chain]
+        ):
             chain.append(one)
     chain = [[part.replace("{N}", people["N"]).replace("{O}", people["O"]) for part in one] for one in chain]
     negated = [place > 0 and length == 2 and rng.random() < 0.2 for place in range(length)]
@@ -320,7 +343,10 @@ def _conclusion(source: Source) -> Problem:
     rules = list(zip(range(length - 1), range(1, length)))
     if length > 2 and rng.random() < 0.4:
         rng.shuffle(rules)
-    told = " ".join(capitalised(_BOOK.pick(source, "rule.if").format_map({"p": say[p], "q": say[q]})) + "." for p, q in rules)
+    told = " ".join(
+        capitalised(_BOOK.pick(source, "rule.if").format_map({"p": say[p], "q": say[q]})) + "."
+        for p, q in rules
+    )
     lines = [f" {label[p]} -> {label[q]}" for p, q in rules]
     kind = rng.choices(("ponens", "tollens", "converse", "inverse"), (38, 32, 15, 15))[0]
     given, asked = (0, length - 1) if kind in ("ponens", "inverse") else (length - 1, 0)
@@ -362,7 +388,9 @@ def _syllogism(source: Source) -> Problem:
     (xs, x), (_, w) = rng.sample(_KINDS, 2)
     y, other = rng.sample(_PROPERTIES, 2)
     universal = rng.random() < 0.7
-    rule = _BOOK.pick(source, "syllogism.all" if universal else "syllogism.no").format_map({"xs": xs, "x": x, "y": y})
+    rule = _BOOK.pick(source, "syllogism.all" if universal else "syllogism.no").format_map(
+        {"xs": xs, "x": x, "y": y}
+    )
     then = y if universal else f"not {y}"
     kind = rng.choices(("member", "property", "not property", "stranger"), (45, 20, 20, 15))[0]
     lines = [f" {x} -> {then}"]
@@ -385,7 +413,8 @@ def _syllogism(source: Source) -> Problem:
         answer = "cannot tell"
     words = {"rules": capitalised(rule) + ".", "fact": fact, "fact_small": fact, "N": name, "z": asked}
     text = _BOOK.pick(source, "syllogism.ask").format_map(words)
-    key = f"truth:{';'.join(line.removeprefix(' ') for line in lines[:2])}|{lines[2].split(':')[0].split(' ')[-1]}|{_normalised(text)}"
+    premises = ";".join(line.removeprefix(" ") for line in lines[:2])
+    key = f"truth:{premises}|{lines[2].split(':')[0].split(' ')[-1]}|{_normalised(text)}"
     return Problem.ask("truth", text, "\n".join(lines), answer, [key])
 
 

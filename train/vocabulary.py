@@ -32,7 +32,10 @@ def _plural(noun: str) -> str:
 
 
 def _words(file_name: str) -> dict[str, list[str]]:
-    return {name: [word.strip() for line in lines for word in line.split(",")] for (_, name), lines in sections(file_name).items()}
+    return {
+        name: [word.strip() for line in lines for word in line.split(",")]
+        for (_, name), lines in sections(file_name).items()
+    }
 
 
 def _noun(entry: str) -> Noun:
@@ -40,8 +43,12 @@ def _noun(entry: str) -> Noun:
     return Noun(one, many or _plural(one))
 
 
-NOUNS: dict[str, list[Noun]] = {name: [_noun(entry) for entry in entries] for name, entries in _words("nouns.txt").items()}
-PEOPLE: list[Person] = [Person(name, gender == "female") for gender, names in _words("names.txt").items() for name in names]
+NOUNS: dict[str, list[Noun]] = {
+    name: [_noun(entry) for entry in entries] for name, entries in _words("nouns.txt").items()
+}
+PEOPLE: list[Person] = [
+    Person(name, gender == "female") for gender, names in _words("names.txt").items() for name in names
+]
 
 _STARTS = "B D F G H J K L M N P R S T V W Z Br Dr Gr Kr Tr Sh Th".split()
 _MIDDLES = "b d f g k l m n p r s t v z nd rk ll mm st".split()
@@ -52,7 +59,11 @@ _ENDS = ["", "", "n", "l", "r", "s", "m", "k"]
 def _all_words() -> set[str]:
     """Words of the stories, which no invented name may be."""
     files = ("word_tales.txt", "word_plots.txt", "nouns.txt", "order.txt", "verbs.txt")
-    return {word for file in files for word in re.findall(r"[a-z]+", (FOLDER / file).read_text(encoding="utf-8").lower())}
+    return {
+        word
+        for file in files
+        for word in re.findall(r"[a-z]+", (FOLDER / file).read_text(encoding="utf-8").lower())
+    }
 
 
 _WORDS = _all_words() | {"ten", "tin", "men", "him", "hers", "gram", "tens", "sum", "yes"}
@@ -88,11 +99,15 @@ def a_person(source: Source, but_not: list[Person] = ()) -> Person:
 def somebody(source: Source) -> Person:
     """Somebody with an occupation instead of a name: the baker."""
     noun = source.rng.choice(NOUNS["occupation"]).one
-    return Person(f"the {noun}", noun in ("girl", "woman", "queen") or (noun not in ("boy", "man", "king", "fisherman", "postman") and source.rng.random() < 0.5))
+    return Person(
+        f"the {noun}",
+        noun in ("girl", "woman", "queen")
+        or (noun not in ("boy", "man", "king", "fisherman", "postman") and source.rng.random() < 0.5),
+    )
 
 
 def may_meet(source: Source, name: str, noun: str) -> bool:
-    """Whether this split may tell of that person with those things: pairs of the test are never trained on."""
+    """Whether this split may tell of that person with those things: no pair is in both splits."""
     return is_held_out(f"{name}|{noun}") == (source.split == "test")
 
 

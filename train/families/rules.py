@@ -1,4 +1,4 @@
-"""Rules as a controller would ask: thresholds, interlocks, two thresholds with a memory, ranges, and bare log lines.
+"""Rules as a controller would ask: thresholds, interlocks, hysteresis, ranges, and bare log lines.
 
 The work looks at one condition per line, then joins them, then says what follows:
 ` temperature 82>75 true`, ` door open true`, ` true and true = true`, ` action: stop the pump`
@@ -21,7 +21,7 @@ def _problem(source: Source, parts: tuple[str, str], lines: list[str], answer: s
     return Problem.ask("rule", f"{rules} {question}".strip(), "\n".join(lines), answer, [f"rule:{key}"])
 
 
-# -- rules and actions --------------------------------------------------------------------------------------------------
+# -- rules and actions ---------------------------------------------------------------------------------------
 
 
 def _actions(source: Source) -> Problem:
@@ -55,7 +55,9 @@ def _actions(source: Source) -> Problem:
         chosen = default or ("no action", "no action")
 
     terse = rng.random() < 0.25
-    asks_device = not terse and rng.random() < 0.25 and all(rule.action in plant.device.actions for rule in rules)
+    asks_device = (
+        not terse and rng.random() < 0.25 and all(rule.action in plant.device.actions for rule in rules)
+    )
     asks_device = asks_device and (default is None or default in plant.device.actions)
     sentences = [_rule_in_words(plant, rule, terse) for rule in rules]
     if default:
@@ -77,9 +79,13 @@ def _actions(source: Source) -> Problem:
         question = f"{plant.told()} {capitalised(plant.say('ask.device' if asks_device else 'ask.action'))}"
     answer = chosen[0] if terse or asks_device else chosen[1]
     lines.append(f" action: {answer}")
-    told_rules = ";".join(f"{rule.key()}>{rule.action[0] if terse or asks_device else rule.action[1]}" for rule in rules)
+    told_rules = ";".join(
+        f"{rule.key()}>{rule.action[0] if terse or asks_device else rule.action[1]}" for rule in rules
+    )
     fallback = (default[0] if terse or asks_device else default[1]) if default else "no action"
-    return _problem(source, (rules_text, question), lines, answer, f"action|{plant.state_key()}|{told_rules}|{fallback}")
+    return _problem(
+        source, (rules_text, question), lines, answer, f"action|{plant.state_key()}|{told_rules}|{fallback}"
+    )
 
 
 def _rule_in_words(plant: Plant, rule: Rule, terse: bool) -> str:
@@ -88,19 +94,31 @@ def _rule_in_words(plant: Plant, rule: Rule, terse: bool) -> str:
     if rule.join == "not":
         return plant.say("rule.unless", c=words, a=order)
     text = plant.say("rule.short" if terse else "rule", c=words, a=order)
-    return text.replace("must do not", "must not").replace("should do not", "should not").replace("always do not", "never")
+    return (
+        text.replace("must do not", "must not")
+        .replace("should do not", "should not")
+        .replace("always do not", "never")
+    )
 
 
-# -- permission ---------------------------------------------------------------------------------------------------------
+# -- permission ----------------------------------------------------------------------------------------------
 
 
 def _permission(source: Source) -> Problem:
     """Whether a device may act: only if something holds, or not if something holds."""
     rng = source.rng
     plant = Plant(source)
-    starting = [device for device in DEVICES if device.actions[0][0] in ("stop", "open") or device.actions[1][0] == "start"]
+    starting = [
+        device
+        for device in DEVICES
+        if device.actions[0][0] in ("stop", "open") or device.actions[1][0] == "start"
+    ]
     plant.device = rng.choice(starting)
-    verb = rng.choice(["start", "run", "start"]) if plant.device.actions[0][0] == "stop" else plant.device.actions[0][0]
+    verb = (
+        rng.choice(["start", "run", "start"])
+        if plant.device.actions[0][0] == "stop"
+        else plant.device.actions[0][0]
+    )
     kind = rng.choices(("only", "never", "both"), (42, 34, 24))[0]
     joins, shares = ("", "and", "or"), (60, 28, 12) if kind == "both" else (35, 45, 20)
     rules = [plant.rule(joins, shares) for _ in range(2 if kind == "both" else 1)]
@@ -119,10 +137,12 @@ def _permission(source: Source) -> Problem:
     answer = "yes" if allowed else "no"
     lines.append(f" allowed: {answer}")
     told_rules = ";".join(f"{rule.key()}>-" for rule in rules)
-    return _problem(source, (rule_text, question), lines, answer, f"{kind}|{plant.state_key()}|{told_rules}|-")
+    return _problem(
+        source, (rule_text, question), lines, answer, f"{kind}|{plant.state_key()}|{told_rules}|-"
+    )
 
 
-# -- two thresholds -----------------------------------------------------------------------------------------------------
+# -- two thresholds ------------------------------------------------------------------------------------------
 
 
 def _hysteresis(source: Source) -> Problem:
@@ -140,7 +160,13 @@ def _hysteresis(source: Source) -> Problem:
             break
     below, above = ("on", "off") if rng.random() < 0.7 else ("off", "on")
     now = rng.choice(("on", "off"))
-    words = {"s": name, "below": below, "above": above, "low": plant.with_unit(name, str(low)), "high": plant.with_unit(name, str(high))}
+    words = {
+        "s": name,
+        "below": below,
+        "above": above,
+        "low": plant.with_unit(name, str(low)),
+        "high": plant.with_unit(name, str(high)),
+    }
     rule_text = capitalised(plant.say("hysteresis", **words)) + "."
     if name not in rule_text.lower() and rng.random() < 0.8:
         rule_text = f"The {plant.device.name} depends on the {name}. {rule_text}"
@@ -161,11 +187,12 @@ def _hysteresis(source: Source) -> Problem:
         lines.append(f" {plant.device.name}: {state}")
     question = f"{' '.join(told)} {capitalised(plant.say('ask.state' if asks_state else 'ask.keep'))}"
     answer = state if asks_state else command
-    key = f"hysteresis|{plant.state_key()}|{lower.key()}>{below};{upper.key()}>{above}|{now if asks_state else 'keep'}"
+    rules = f"{lower.key()}>{below};{upper.key()}>{above}"
+    key = f"hysteresis|{plant.state_key()}|{rules}|{now if asks_state else 'keep'}"
     return _problem(source, (rule_text, question), lines, answer, key)
 
 
-# -- ranges -------------------------------------------------------------------------------------------------------------
+# -- ranges --------------------------------------------------------------------------------------------------
 
 
 def _range(source: Source) -> Problem:
@@ -195,7 +222,7 @@ def _range(source: Source) -> Problem:
     return _problem(source, (capitalised(plant.say("range", **words)) + ".", question), lines, answer, key)
 
 
-# -- log lines without a rule -------------------------------------------------------------------------------------------
+# -- log lines without a rule --------------------------------------------------------------------------------
 
 
 def _bare(source: Source) -> Problem:
@@ -238,7 +265,9 @@ def _bare(source: Source) -> Problem:
     answer = "alarm: " + ", ".join(problems) if problems else "ok: all within limits"
     lines = [condition.line() for condition in conditions] + [f" {answer}"]
     told = ";".join(f"({condition.key()})>{_complaint(condition)}" for condition in conditions)
-    return _problem(source, ("", text), lines, answer, f"bare|{plant.state_key()}|{told}|ok: all within limits")
+    return _problem(
+        source, ("", text), lines, answer, f"bare|{plant.state_key()}|{told}|ok: all within limits"
+    )
 
 
 def _complaint(condition: Condition) -> str:

@@ -1,4 +1,4 @@
-"""Word problems: stories of one to four steps, put together from pieces or told whole, each step a labelled line.
+"""Word problems: stories of one to five steps, put together or told whole, each step a labelled line.
 
 ` total 12+15=27`: an operation that fits on one line; ` total` above columns for a larger one.
 """
@@ -40,7 +40,9 @@ def _written(label: str, a: int, operation: str, b: int) -> list[str]:
     if operation == "/" and b <= 12 and a <= 12 * b:
         lines = [f"{a}/{b}={a // b}"]  # the times table read backwards
     else:
-        lines = {"+": work.add_lines, "-": work.sub_lines, "*": work.mul_lines, "/": work.div_lines}[operation](a, b)
+        lines = {"+": work.add_lines, "-": work.sub_lines, "*": work.mul_lines, "/": work.div_lines}[
+            operation
+        ](a, b)
     if len(lines) == 1:
         return [f" {label} {lines[0]}"]
     return [f" {label}", *lines]
@@ -61,7 +63,7 @@ def _contained(a: int, operation: str, b: int) -> list[str]:
 FAMILIES = {"word": word}
 
 
-# -- the check ----------------------------------------------------------------------------------------------------------
+# -- the check -----------------------------------------------------------------------------------------------
 
 _LABELLED = re.compile(r" ([^\W\d][^\d=]*?) ([\d].*)")
 _LABEL = re.compile(r" [^\W\d][^\d=]*")
@@ -70,7 +72,7 @@ _IMPLIED = {1, 2, 3, 4, 5, 7, 10, 12, 24, 30, 52, 60, 100, 1000}  # twice, a wee
 
 
 def check_word(problem: Problem) -> str | None:
-    """Every line is true, uses numbers of the question or earlier results, and the last one gives the answer."""
+    """Every line is true and uses numbers of the question or earlier results; the last gives the answer."""
     import verify
 
     known = numbers_in(problem.messages[-1]["content"]) | _IMPLIED

@@ -5,8 +5,8 @@
 
 Numbers: `a=8-40` between, `c=a*b` calculated, `c>a` must hold. Steps: label, then an operation on numbers,
 constants and earlier results (r1, r2...); `//` and `%` are quotient and rest of an uneven division; a label
-in {} is a word of the story, and `$` before it says that the result is money. In texts {a} is a number, {$a} money,
-{a_times} "twice".
+in {} is a word of the story, and `$` before it says that the result is money. In texts {a} is a number, {$a}
+money, {a_times} "twice".
 """
 
 from __future__ import annotations

@@ -5,58 +5,7 @@ Python's standard library only. Each check is a function; the last line counts t
 """
 import json, os, pty, random, re, resource, select, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
 
-PROGRAM = os.path.abspath(sys.argv[1])
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-POCKET = os.path.join(ROOT, "models", "pocket")
-GOLDEN = os.path.join(ROOT, "tests", "golden")
-CHECKS = []
-with open(os.path.join(POCKET, "config.json")) as f:
-    CONFIG = json.load(f)
-with open(os.path.join(POCKET, "tokenizer.json"), encoding="utf-8") as f:
-    TOKEN_IDS = {token["content"]: token["id"] for token in json.load(f)["added_tokens"]}
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
-
-
-def run(*args, stdin=b"", env=None, cwd=None, limit=None, stdout=subprocess.PIPE, program=None):
-    """Returns (status, stdout text, stderr text)."""
-    done = subprocess.run([program or PROGRAM, *args], input=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=120,
-                          env={**os.environ, **(env or {})}, cwd=cwd, preexec_fn=limit)
-    return done.returncode, (done.stdout or b"").decode("utf-8", "strict"), done.stderr.decode("utf-8", "replace")
-
-
-def refuses(status, *args, says=(), **more):
-    """The command fails with this status and one line on stderr that holds all of `says`."""
-    got, out, err = run(*args, **more)
-    assert got == status, f"status {got}, expected {status}: {err}"
-    assert err.startswith("sambay: error: ") and err.count("\n") == 1, f"not one line: {err!r}"
-    for part in [says] if isinstance(says, str) else says:
-        assert part in err, f"{part!r} is not in {err!r}"
-    assert got != 2 or out == "", out
-
-
-def folder(**files):
-    """A copy of the pocket model with files replaced (bytes), or removed (None)."""
-    to = tempfile.mkdtemp(dir=SCRATCH)
-    for name in os.listdir(POCKET):
-        if files.get(name.replace(".", "_"), b"") is not None:
-            shutil.copy(os.path.join(POCKET, name), to)
-    for key, content in files.items():
-        if content is not None:
-            with open(os.path.join(to, key.replace("_json", ".json").replace("_safetensors", ".safetensors")), "wb") as f:
-                f.write(content)
-    return to
-
-
-def pocket_gguf(type_="bf16"):
-    path = os.path.join(SCRATCH, f"pocket-of-{type_}.gguf")
-    if not os.path.exists(path):
-        assert run("convert", POCKET, "-o", path, "--type", type_)[0] == 0
-    return path
-
+from harness import CHECKS, CONFIG, GOLDEN, POCKET, PROGRAM, SCRATCH, TOKEN_IDS, check, folder, pocket_gguf, refuses, run
 
 # ---- answers ------------------------------------------------------------------------------------------------------
 
@@ -332,117 +281,6 @@ def info_reports_and_checks():
     refuses(3, "info", folder(model_safetensors=bytes(weights)), "--check", says=["not finite", "nan"])
 
 
-# ---- tools, evaluation, quality card ----------------------------------------------------------------------------------
-
-
-@check
-def tools_come_as_json_or_from_a_file():
-    tools = json.dumps([{"name": "calculator", "description": "Calculates."}])
-    path = os.path.join(SCRATCH, "tools.json")
-    with open(path, "w") as f:
-        f.write(f"\n {tools}\n")
-    answers = [run("run", "--json", "--tools", given, "--system", "Help.", "What is 3 + 4?") for given in (tools, path)]
-    assert all(status == 0 for status, _, _ in answers), answers
-    counts = [json.loads(out)["usage"]["prompt_tokens"] for _, out, _ in answers]
-    plain = json.loads(run("run", "--json", "--system", "Help.", "What is 3 + 4?")[1])["usage"]["prompt_tokens"]
-    assert counts[0] == counts[1] > plain + 10, (counts, plain)
-    raw = f"<|system|>Help.<|tool|>{tools}<|/tool|><|end|><|user|>What is 3 + 4?<|end|><|assistant|>"
-    assert json.loads(run("run", "--json", "--raw", raw)[1])["usage"]["prompt_tokens"] == counts[0]
-    refuses(2, "run", "--tools", "{}", "hi", says=["--tools", "array"])
-    refuses(2, "run", "--tools", "[1]", "hi", says=["--tools", "element 0"])
-    refuses(2, "run", "--tools", "[{", "hi", says=["--tools", "not JSON"])
-    refuses(2, "run", "--raw", "--tools", "[{}]", "hi", says="--raw")
-    refuses(3, "run", "--tools", "/no/such/tools", "hi", says="/no/such/tools")
-
-
-@check
-def tokens_of_a_tool_call_are_part_of_the_text():
-    ids = [TOKEN_IDS["<|tool_call|>"], TOKEN_IDS["<|/tool_call|>"], TOKEN_IDS["<|end|>"]]
-    bias = [word for id_ in ids[:2] for word in ("--logit-bias", f"{id_}+100")]
-    out = run("run", "--raw", "-n", "1", *bias[:2], "hi")[1]
-    assert out == "<|tool_call|>", out
-    assert "<|/tool_call|>" in run("run", "-n", "4", "--show-thinking", *bias[2:], "hi")[1]
-
-
-def problems_file(*lines):
-    handle, path = tempfile.mkstemp(suffix=".jsonl", dir=SCRATCH)
-    with os.fdopen(handle, "w") as f:
-        f.write("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
-    return path
-
-
-def sum_problem(a, b, answer=None, family="add"):
-    return {"family": family, "messages": [{"role": "user", "content": f"What is {a} + {b}?"}], "thinking": f"{a}+{b}={a + b}",
-            "answer": str(answer or a + b), "key": f"add:{a}+{b}"}
-
-
-@check
-def eval_pocket_scores_families_and_names_what_went_wrong():
-    path = problems_file({"seed": 5, "split": "test", "count": 3}, sum_problem(3, 4), sum_problem(21, 15), sum_problem(12, 30, "5"),
-                         sum_problem(7, 6, family="sum"))
-    status, out, err = run("eval", "pocket", "--problems", path)
-    assert status == 0 and err == "", err
-    rows = {line.split()[0]: line for line in out.splitlines()}
-    assert list(rows) == ["family", "add", "sum", "all"], out
-    assert "66.7 %" in rows["add"] and "100.0 %" in rows["sum"] and "75.0 %" in rows["all"], out
-    report = json.loads(run("eval", "pocket", "--problems", path, "--family", "add", "--limit", "2", "--json", "--parallel", "1")[1])
-    assert report["problems_seed"] == 5 and list(report["families"]) == ["add"], report
-    assert report["total"]["problems"] == 2 and report["total"]["answer"] == report["total"]["both"] == 1, report
-    _, out, _ = run("eval", "pocket", "--problems", path, "--failures", "-m", POCKET)
-    assert out.count("add:12+30 (") == 1 and "expected: 5\n  came: 42" in out, out
-
-
-@check
-def eval_pocket_has_problems_of_its_own():
-    report = json.loads(run("eval", "pocket", "--limit", "2", "--json")[1])
-    assert report["families"] and report["split"] == "test" and report["total"]["problems"] >= 2, report
-
-
-@check
-def eval_refuses_bad_input():
-    refuses(2, "eval")
-    refuses(2, "eval", "marathon")
-    refuses(2, "eval", "pocket", "--family", "poetry", says=["poetry", "there are"])
-    refuses(2, "eval", "pocket", "--limit", "-1", says="--limit")
-    refuses(2, "eval", "pocket", "--parallel", "0", says="--parallel")
-    refuses(2, "eval", "pocket", "--types", "q8_0")
-    refuses(2, "eval", "pocket", "--card", os.path.join(SCRATCH, "c.json"), "--types", "q3")
-    refuses(2, "eval", "pocket", "--card", os.path.join(SCRATCH, "c.json"), says="quantized")
-    refuses(3, "eval", "pocket", "--problems", "/no/such/file", says="/no/such/file")
-    refuses(3, "eval", "pocket", "--problems", problems_file(), says="no problems")
-    refuses(3, "eval", "pocket", "--problems", problems_file(sum_problem(1, 2), "{"), says="line 2: not JSON")
-    refuses(3, "eval", "pocket", "--problems", problems_file({**sum_problem(1, 2), "answer": 3}), says=["line 1", "answer"])
-    refuses(3, "eval", "pocket", "-m", os.path.join(GOLDEN, "a_f32"), says="tokenizer")
-
-
-@check
-def a_quality_card_is_made_converted_and_shown():
-    path = problems_file({"seed": 5, "split": "test"}, sum_problem(3, 4), sum_problem(21, 15))
-    model = folder()
-    card_path = os.path.join(model, "card.json")
-    if os.path.exists(card_path):
-        os.remove(card_path)
-    status, out, err = run("eval", "pocket", "-m", model, "--problems", path, "--types", "bf16,q8_0", "--card", card_path)
-    assert status == 0 and "q8_0" in out, (out, err)
-    assert [name for name in os.listdir(model) if name.startswith(".")] == []
-    with open(card_path) as f:
-        card = json.load(f)
-    assert card["families"]["add"]["problems"] == 2 and card["problems_seed"] == 5, card
-    assert card["types"]["q8_0"]["top1_agreement"] > 0.5 and card["types"]["q8_0"]["kl_mean"] >= 0, card
-    first, second = os.path.join(SCRATCH, "with-card.gguf"), os.path.join(SCRATCH, "with-card-2.gguf")
-    assert run("convert", model, "-o", first, "--type", "bf16")[0] == 0
-    assert run("convert", first, "-o", second, "--type", "q8_0")[0] == 0
-    for name in (model, first, second):
-        assert json.loads(run("info", "--json", name)[1])["card"] == card, name
-        assert "KL divergence" in run("info", "--no-tensors", name)[1]
-    with open(card_path, "w") as f:
-        f.write('{"made_by": 1}')
-    refuses(3, "convert", model, "-o", os.path.join(SCRATCH, "never.gguf"), says=["card.json", "made_by"])
-    status, out, _ = run("info", model)
-    assert status == 0 and "ignored" in out
-    assert run("run", "-m", model, "What is 3 + 4?")[:2] == (0, "7\n")
-
-
 # ---- tokenizer ------------------------------------------------------------------------------------------------------
 
 
@@ -582,20 +420,21 @@ def a_model_that_shrinks_while_mapped_ends_with_a_message():
     assert child.returncode == 3 and b"shrinking.gguf" in err, (child.returncode, err)
 
 
+import evaluation  # the checks in it come after those above
+
+
 def main():
-    global SCRATCH
     wanted = sys.argv[2:]
     failed = 0
     chosen = [c for c in CHECKS if not wanted or c.__name__ in wanted]
-    with tempfile.TemporaryDirectory(prefix="sambay-e2e-") as SCRATCH:
-        for function in chosen:
-            try:
-                function()
-                print("ok      ", function.__name__, flush=True)
-            except Exception:
-                failed += 1
-                print("FAILED  ", function.__name__, flush=True)
-                traceback.print_exc()
+    for function in chosen:
+        try:
+            function()
+            print("ok      ", function.__name__, flush=True)
+        except Exception:
+            failed += 1
+            print("FAILED  ", function.__name__, flush=True)
+            traceback.print_exc()
     print(f"{len(chosen) - failed} passed, {failed} failed")
     return 1 if failed or not chosen else 0
 

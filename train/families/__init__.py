@@ -4,7 +4,7 @@ import functools
 import importlib
 
 MODULES = tuple(
-    "arithmetic ordering units fractions algebra words logic rules tools json_answers refusals".split()
+    "arithmetic mixed ordering units fractions algebra words logic rules tools json_answers refusals".split()
 )
 
 

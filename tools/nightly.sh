@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the fuzzers for
-# HOURS (default 4) in all, and which lines they reach. The last line counts: "N passed, N failed".
+# HOURS (default 4) in all, which lines they reach, and the trainer, which needs PyTorch. The last line counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
@@ -43,11 +43,21 @@ fuzz() {
   tools/fuzz.sh build/asan $((seconds > 20 ? seconds : 20))
 }
 
-install_packages "${build_packages[@]}" "${check_packages[@]}" || exit 1
+# The trainer with Debian's PyTorch: its tests, and one step of its GPU code in Triton's interpreter if that is there.
+trainer() {
+  local venv=build/train-venv
+  [ -f $venv/.complete ] || {
+    rm -rf $venv && /usr/bin/python3 -m venv --system-site-packages $venv && $venv/bin/pip install --quiet -r train/requirements.txt && touch $venv/.complete
+  } || return 1
+  $venv/bin/python -B -m unittest discover -s tests/train -t tests/train
+}
+
+install_packages "${build_packages[@]}" "${check_packages[@]}" python3-torch || exit 1
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan
 part "fuzzing for $hours hours" fuzz
+part "the trainer, with Debian's PyTorch" trainer
 part "lines that the fuzzers reach" tools/fuzz_coverage.sh
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -25,8 +25,9 @@ constexpr const char* kRight[] = {
     "-503-78=-(503+78)\n3+8=11->1\n0+7+1=8->81\n5+0=5->581\n=-581",
     "-78+503=503-78\n3<8,13-8=5->5\n0-1<0,10-1=9,9-7=2->25\n5-1=4,4-0=4->425",
     "168*6\n8*6=48->8\n6*6+4=40->08\n1*6+4=10->1008",
-    "347*206\n347*6\n7*6=42->2\n4*6+4=28->82\n3*6+2=20->2082\n347*00=0\n347*200\n7*2=14->400\n4*2+1=9->9400\n"
-    "3*2=6->69400\n2082+69400\n2+0=2->2\n8+0=8->82\n0+4=4->482\n2+9=11->1482\n0+6+1=7->71482",
+    ("347*206\n347*6\n7*6=42->2\n4*6+4=28->82\n3*6+2=20->2082\n347*00=0\n347*200\n7*2=14->400\n4*2+1=9->"
+     "9400\n"
+     "3*2=6->69400\n2082+69400\n2+0=2->2\n8+0=8->82\n0+4=4->482\n2+9=11->1482\n0+6+1=7->71482"),
     "24*31\n24*1=24\n24*30=720\n24+720\n4+0=4->4\n2+2=4->44\n0+7=7->744",
     "7654/24\n76:24*3=72,76-72=4->3\n45:24*1=24,45-24=21->31\n214:24*8=192,214-192=22->318\n=318 r 22",
     "612/6\n6:6*1=6,6-6=0->1\n1:6*0=0,1-0=1->10\n12:6*2=12,12-12=0->102\n=102",
@@ -44,7 +45,7 @@ TEST(WorkCheck, FindsNothingWrongWithRightWork) {
 // mistake, wherever it is; but a comparison of its own may stay true, and lines that are no arithmetic are
 // for work_fault.
 TEST(WorkCheck, FindsEveryChangedDigit) {
-  for (std::string work : kRight) {
+  for (const std::string work : kRight) {
     if (work.find("gcd") != std::string::npos || work.find("Anna") != std::string::npos) continue;
     for (size_t i = 0; i < work.size(); i++) {
       if (work[i] < '0' || work[i] > '9') continue;

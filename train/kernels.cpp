@@ -1,9 +1,11 @@
-// The parts of a training step that are neither matrix products nor worth the memory traffic of separate PyTorch
-// operations: norms, gates, convolution, selective scan, attention, loss, each with its hand-written gradient.
+// The parts of a training step that are neither matrix products nor worth the memory traffic of separate
+// PyTorch operations: norms, gates, convolution, selective scan, attention, loss, each with its hand-written
+// gradient.
 //
-// Plain C functions for ctypes. Every function runs on the calling thread alone; the trainer runs one batch per core.
-// Rows are tokens; `starts` [sequences + 1] says where each sequence of a packed batch begins. bf16 travels as uint16_t,
-// all arithmetic is float32. Reference for each gradient: the plain PyTorch versions in ops.py, compared by the tests.
+// Plain C functions for ctypes. Every function runs on the calling thread alone; the trainer runs one batch
+// per core. Rows are tokens; `starts` [sequences + 1] says where each sequence of a packed batch begins. bf16
+// travels as uint16_t, all arithmetic is float32. Reference for each gradient: the plain PyTorch versions in
+// ops.py, compared by the tests.
 
 #include <algorithm>
 #include <cmath>
@@ -23,9 +25,12 @@ typedef bf16 HalfVec __attribute__((vector_size(32), aligned(2)));
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
 inline Vec splat(float x) { return x - Vec{}; }
-inline Vec load(const bf16* p) { return (Vec)(__builtin_convertvector(*reinterpret_cast<const HalfVec*>(p), BitsVec) << 16); }
+inline Vec load(const bf16* p) {
+  return (Vec)(__builtin_convertvector(*reinterpret_cast<const HalfVec*>(p), BitsVec) << 16);
+}
 
-// Rounds to the nearest, ties to even, as PyTorch does. A NaN may become an infinity, which the trainer stops at just the same.
+// Rounds to the nearest, ties to even, as PyTorch does. A NaN may become an infinity, which the trainer stops
+// at just the same.
 inline void store(bf16* p, Vec v) {
   BitsVec bits = (BitsVec)v;
   bits += 0x7fff + ((bits >> 16) & 1);
@@ -66,7 +71,8 @@ inline Vec exp(Vec x) {
 
 inline Vec sigmoid(Vec x) { return 1.0f / (1.0f + exp(-x)); }
 
-// log(1 + e^x) = max(x, 0) + log1p(z) with z = e^-|x|; log1p(z) = 2 atanh(z / (2 + z)), whose series ends below 1e-8 after s^15.
+// log(1 + e^x) = max(x, 0) + log1p(z) with z = e^-|x|; log1p(z) = 2 atanh(z / (2 + z)), whose series ends
+// below 1e-8 after s^15.
 inline Vec softplus(Vec x) {
   const Vec zero{}, positive = x > zero ? x : zero;
   const Vec z = exp(x > zero ? -x : x), s = z / (2.0f + z), s2 = s * s;
@@ -76,8 +82,8 @@ inline Vec softplus(Vec x) {
 }
 
 // C [m, n] (+)= A [m, k] B [k, n]; element (i, l) of A is a[i * row_a + l * col_a]; n is a multiple of 16.
-void multiply(int m, int n, int k, const float* a, int row_a, int col_a, const float* b, int ldb, float* c, int ldc,
-              bool accumulate) {
+void multiply(int m, int n, int k, const float* a, int row_a, int col_a, const float* b, int ldb, float* c,
+              int ldc, bool accumulate) {
   constexpr int kRows = 8;
   for (int i = 0; i < m; i += kRows) {
     const int rows = std::min(kRows, m - i);
@@ -115,10 +121,10 @@ void multiply(int m, int n, int k, const float* a, int row_a, int col_a, const f
 
 extern "C" {
 
-// x_out = x + m; y = LayerNorm(x_out) * w + b. x, x_out: float32 [rows, d]; m (may be null), y: bf16; stats: [rows, 2] mean and
-// 1 / deviation, for the gradient.
-void add_norm(int rows, int d, const float* x, const bf16* m, const float* w, const float* b, float* x_out, bf16* y,
-              float* stats) {
+// x_out = x + m; y = LayerNorm(x_out) * w + b. x, x_out: float32 [rows, d]; m (may be null), y: bf16; stats:
+// [rows, 2] mean and 1 / deviation, for the gradient.
+void add_norm(int rows, int d, const float* x, const bf16* m, const float* w, const float* b, float* x_out,
+              bf16* y, float* stats) {
   for (int t = 0; t < rows; ++t, x += d, x_out += d, y += d) {
     Vec total{}, squares{};
     for (int j = 0; j < d; j += kLanes) {
@@ -132,15 +138,16 @@ void add_norm(int rows, int d, const float* x, const bf16* m, const float* w, co
       squares += centred * centred;
     }
     const float scale = 1 / std::sqrt(sum(squares) / d + 1e-5f);
-    for (int j = 0; j < d; j += kLanes) store(y + j, (load(x_out + j) - mean) * scale * load(w + j) + load(b + j));
+    for (int j = 0; j < d; j += kLanes)
+      store(y + j, (load(x_out + j) - mean) * scale * load(w + j) + load(b + j));
     stats[2 * t] = mean;
     stats[2 * t + 1] = scale;
   }
 }
 
 // From dx_out and dy: dx (float32), dm = dx in bf16 (null when there was no m); dw, db [d] are added to.
-void add_norm_grad(int rows, int d, const float* x_out, const float* w, const float* stats, const float* dx_out, const bf16* dy,
-                   float* dx, bf16* dm, float* dw, float* db) {
+void add_norm_grad(int rows, int d, const float* x_out, const float* w, const float* stats,
+                   const float* dx_out, const bf16* dy, float* dx, bf16* dm, float* dw, float* db) {
   for (int t = 0; t < rows; ++t, x_out += d, dx_out += d, dy += d, dx += d) {
     const float mean = stats[2 * t], scale = stats[2 * t + 1];
     Vec sum_g{}, sum_gx{};
@@ -170,8 +177,8 @@ void gate(int rows, int d, const bf16* a, int lda, const bf16* b, int ldb, bf16*
     }
 }
 
-void gate_grad(int rows, int d, const bf16* a, int lda, const bf16* b, int ldb, const bf16* do_, bf16* da, int ldda, bf16* db,
-               int lddb) {
+void gate_grad(int rows, int d, const bf16* a, int lda, const bf16* b, int ldb, const bf16* do_, bf16* da,
+               int ldda, bf16* db, int lddb) {
   for (int t = 0; t < rows; ++t, a += lda, b += ldb, do_ += d, da += ldda, db += lddb)
     for (int j = 0; j < d; j += kLanes) {
       const Vec x = load(a + j), s = sigmoid(x), grad = load(do_ + j);
@@ -180,8 +187,10 @@ void gate_grad(int rows, int d, const bf16* a, int lda, const bf16* b, int ldb, 
     }
 }
 
-// u = silu(causal depthwise convolution of x with 4 taps). x: bf16 [rows, d] with row stride ldx; w: [4, d] (tap-major), b: [d].
-void conv_silu(int sequences, const int* starts, int d, const bf16* x, int ldx, const float* w, const float* b, bf16* u) {
+// u = silu(causal depthwise convolution of x with 4 taps). x: bf16 [rows, d] with row stride ldx; w: [4, d]
+// (tap-major), b: [d].
+void conv_silu(int sequences, const int* starts, int d, const bf16* x, int ldx, const float* w,
+               const float* b, bf16* u) {
   for (int s = 0; s < sequences; ++s)
     for (int t = starts[s]; t < starts[s + 1]; ++t)
       for (int j = 0; j < d; j += kLanes) {
@@ -193,8 +202,8 @@ void conv_silu(int sequences, const int* starts, int d, const bf16* x, int ldx, 
 }
 
 // dx (row stride lddx) is written; dw [4, d] and db [d] are added to.
-void conv_silu_grad(int sequences, const int* starts, int d, const bf16* x, int ldx, const float* w, const float* b, const bf16* du,
-                    bf16* dx, int lddx, float* dw, float* db) {
+void conv_silu_grad(int sequences, const int* starts, int d, const bf16* x, int ldx, const float* w,
+                    const float* b, const bf16* du, bf16* dx, int lddx, float* dw, float* db) {
   for (int s = 0; s < sequences; ++s) {
     const int begin = starts[s], end = starts[s + 1];
     for (int j = 0; j < d; j += kLanes) {
@@ -232,24 +241,25 @@ constexpr int kState = 16;  // Mamba's d_state
 constexpr int kChunk = 16;  // steps between two saved states
 
 struct Scan {
-  int d;                // channels
-  const bf16* u;        // [rows, d]
-  const bf16* dt_raw;   // [rows, d] before bias and softplus
-  const float* dt_bias; // [d]
-  const float* a;       // [kState, d], negative
-  const bf16* bc;       // [rows, ld_bc]: 16 of B, then 16 of C
+  int d;                 // channels
+  const bf16* u;         // [rows, d]
+  const bf16* dt_raw;    // [rows, d] before bias and softplus
+  const float* dt_bias;  // [d]
+  const float* a;        // [kState, d], negative
+  const bf16* bc;        // [rows, ld_bc]: 16 of B, then 16 of C
   int ld_bc;
-  const float* skip;    // D, [d]
+  const float* skip;  // D, [d]
 };
 
 }  // namespace
 
 extern "C" {
 
-// y [rows, d] = selective scan of u, before the gate. dt: [rows, d] float32 out, softplus(dt_raw + bias). saved: [chunks of all
-// sequences, kState, d], the state before each chunk of 16 steps.
-void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt_raw, const float* dt_bias, const float* a,
-          const bf16* bc, int ld_bc, const float* skip, bf16* y, float* dt_out, float* saved) {
+// y [rows, d] = selective scan of u, before the gate. dt: [rows, d] float32 out, softplus(dt_raw + bias).
+// saved: [chunks of all sequences, kState, d], the state before each chunk of 16 steps.
+void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt_raw, const float* dt_bias,
+          const float* a, const bf16* bc, int ld_bc, const float* skip, bf16* y, float* dt_out,
+          float* saved) {
   for (int s = 0; s < sequences; ++s) {
     const int begin = starts[s], end = starts[s + 1], chunks = (end - begin + kChunk - 1) / kChunk;
     for (int j = 0; j < d; j += kLanes) {
@@ -257,11 +267,14 @@ void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt
       for (int n = 0; n < kState; ++n) rate[n] = load(a + n * d + j);
       for (int t = begin; t < end; ++t) {
         if ((t - begin) % kChunk == 0)
-          for (int n = 0; n < kState; ++n) store(saved + ((t - begin) / kChunk * kState + n) * int64_t(d) + j, h[n]);
+          for (int n = 0; n < kState; ++n)
+            store(saved + ((t - begin) / kChunk * kState + n) * int64_t(d) + j, h[n]);
         const int64_t at = int64_t(t) * d + j;
-        const Vec input = load(u + at), dt = softplus(load(dt_raw + at) + load(dt_bias + j)), dtu = dt * input;
+        const Vec input = load(u + at), dt = softplus(load(dt_raw + at) + load(dt_bias + j)),
+                  dtu = dt * input;
         store(dt_out + at, dt);
-        float b_values[kState], c_values[kState];  // in memory: a broadcast load beats taking lanes out of a register
+        float b_values[kState],
+            c_values[kState];  // in memory: a broadcast load beats taking lanes out of a register
         store(b_values, load(bc + int64_t(t) * ld_bc));
         store(c_values, load(bc + int64_t(t) * ld_bc + kState));
         Vec out = load(skip + j) * input;
@@ -277,10 +290,11 @@ void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt
   }
 }
 
-// Gradients: du, ddt_raw bf16 [rows, d]; dbc bf16 [rows, ld_dbc]; added to: ddt_bias [d], da [kState, d], dskip [d].
-void scan_grad(int sequences, const int* starts, int d, const bf16* u, const float* dt_values, const float* a, const bf16* bc,
-               int ld_bc, const float* skip, const float* saved, const bf16* dy, bf16* du, bf16* ddt_raw, bf16* dbc, int ld_dbc,
-               float* ddt_bias, float* da, float* dskip) {
+// Gradients: du, ddt_raw bf16 [rows, d]; dbc bf16 [rows, ld_dbc]; added to: ddt_bias [d], da [kState, d],
+// dskip [d].
+void scan_grad(int sequences, const int* starts, int d, const bf16* u, const float* dt_values, const float* a,
+               const bf16* bc, int ld_bc, const float* skip, const float* saved, const bf16* dy, bf16* du,
+               bf16* ddt_raw, bf16* dbc, int ld_dbc, float* ddt_bias, float* da, float* dskip) {
   std::vector<float> carried(size_t(kState) * d);  // gradient of the state after the chunk at hand
   for (int s = 0; s < sequences; ++s) {
     const int begin = starts[s], end = starts[s + 1], chunks = (end - begin + kChunk - 1) / kChunk;
@@ -305,7 +319,8 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
           }
         }
         Vec dh[kState], drate[kState];
-        for (int n = 0; n < kState; ++n) dh[n] = load(carried.data() + n * d + j), drate[n] = load(da + n * d + j);
+        for (int n = 0; n < kState; ++n)
+          dh[n] = load(carried.data() + n * d + j), drate[n] = load(da + n * d + j);
         Vec dbias = load(ddt_bias + j), dskip_sum = load(dskip + j);
         for (int i = steps - 1; i >= 0; --i) {
           const int64_t at = int64_t(first + i) * d + j;
@@ -332,7 +347,8 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
           dbias += draw;
           dskip_sum += grad * input;
         }
-        for (int n = 0; n < kState; ++n) store(carried.data() + n * d + j, dh[n]), store(da + n * d + j, drate[n]);
+        for (int n = 0; n < kState; ++n)
+          store(carried.data() + n * d + j, dh[n]), store(da + n * d + j, drate[n]);
         store(ddt_bias + j, dbias);
         store(dskip + j, dskip_sum);
       }
@@ -351,19 +367,28 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
 
 namespace {
 
-// One sequence's part of an attention layer, unpacked to float32. Query rows may be fewer than key rows; positions[i] says
-// which key is query i's own.
+// One sequence's part of an attention layer, unpacked to float32. Query rows may be fewer than key rows;
+// positions[i] says which key is query i's own.
 struct Attention {
   int heads, kv_heads, width;  // query heads, KV heads, head width
   int keys, padded;            // rows, and rows rounded up to a multiple of 32
   int queries, window;         // window: keys seen including the own one; 0 = all
   const int* positions;
-  std::vector<float> k_t, v, v_t;  // [kv_heads, width, padded], [pairs, padded, 2 width], [pairs, 2 width, padded]
+  std::vector<float> k_t, v,
+      v_t;  // [kv_heads, width, padded], [pairs, padded, 2 width], [pairs, 2 width, padded]
 
-  Attention(int heads_, int kv_heads_, int width_, int keys_, int queries_, int window_, const int* positions_, const bf16* k,
-            int ldk, const bf16* value, int ldv)
-      : heads(heads_), kv_heads(kv_heads_), width(width_), keys(keys_), padded((keys_ + 31) / 32 * 32), queries(queries_),
-        window(window_), positions(positions_), k_t(size_t(kv_heads_) * width_ * padded), v(size_t(kv_heads_) * width_ * padded),
+  Attention(int heads_, int kv_heads_, int width_, int keys_, int queries_, int window_,
+            const int* positions_, const bf16* k, int ldk, const bf16* value, int ldv)
+      : heads(heads_),
+        kv_heads(kv_heads_),
+        width(width_),
+        keys(keys_),
+        padded((keys_ + 31) / 32 * 32),
+        queries(queries_),
+        window(window_),
+        positions(positions_),
+        k_t(size_t(kv_heads_) * width_ * padded),
+        v(size_t(kv_heads_) * width_ * padded),
         v_t(size_t(kv_heads_) * width_ * padded) {
     for (int t = 0; t < keys; ++t)
       for (int h = 0; h < kv_heads; ++h)
@@ -391,13 +416,15 @@ struct Attention {
 constexpr int kQueryBlock = 8;
 constexpr float kUnseen = -1e30f;  // score of a key that a query may not see
 
-// The probabilities of up to 8 query rows of one head: p [8, padded], zero outside of [first, last); lse as found or as given.
-void probabilities(const Attention& at, int head, int row, int rows, const float* q, float* p, float* lse, bool lse_given, int* first,
-                   int* last) {
+// The probabilities of up to 8 query rows of one head: p [8, padded], zero outside of [first, last); lse as
+// found or as given.
+void probabilities(const Attention& at, int head, int row, int rows, const float* q, float* p, float* lse,
+                   bool lse_given, int* first, int* last) {
   *last = (at.positions[row + rows - 1] + 1 + 31) / 32 * 32;
   *first = at.first_key(at.positions[row]) / 32 * 32;
   const float* k_t = at.k_t.data() + size_t(at.kv_head(head)) * at.width * at.padded;
-  multiply(rows, *last - *first, at.width, q, at.width, 1, k_t + *first, at.padded, p + *first, at.padded, false);
+  multiply(rows, *last - *first, at.width, q, at.width, 1, k_t + *first, at.padded, p + *first, at.padded,
+           false);
   const float scale = 1 / std::sqrt(float(at.width));
   for (int r = 0; r < rows; ++r) {
     const int position = at.positions[row + r], from = at.first_key(position);
@@ -431,15 +458,17 @@ void unpack(const bf16* from, int rows, int stride, int width, float* to) {
 
 extern "C" {
 
-// Each query head's softmax average of its pair's 2 * width values: o bf16 [query rows, heads * 2 * width], lse [query rows, heads].
-// k, v: [rows, kv_heads * width] with strides; starts: rows of each sequence, q_starts: its query rows, positions [query rows].
-void attend(int sequences, const int* starts, const int* q_starts, const int* positions, int heads, int kv_heads, int width, int window,
-            const bf16* q, int ldq, const bf16* k, int ldk, const bf16* v, int ldv, bf16* o, float* lse) {
+// Each query head's softmax average of its pair's 2 * width values: o bf16 [query rows, heads * 2 * width],
+// lse [query rows, heads]. k, v: [rows, kv_heads * width] with strides; starts: rows of each sequence,
+// q_starts: its query rows, positions [query rows].
+void attend(int sequences, const int* starts, const int* q_starts, const int* positions, int heads,
+            int kv_heads, int width, int window, const bf16* q, int ldq, const bf16* k, int ldk,
+            const bf16* v, int ldv, bf16* o, float* lse) {
   std::vector<float> p, rows_q(kQueryBlock * width), out(kQueryBlock * 2 * width);
   for (int s = 0; s < sequences; ++s) {
     const int begin = starts[s], q_begin = q_starts[s], queries = q_starts[s + 1] - q_begin;
-    const Attention at(heads, kv_heads, width, starts[s + 1] - begin, queries, window, positions + q_begin, k + int64_t(begin) * ldk,
-                       ldk, v + int64_t(begin) * ldv, ldv);
+    const Attention at(heads, kv_heads, width, starts[s + 1] - begin, queries, window, positions + q_begin,
+                       k + int64_t(begin) * ldk, ldk, v + int64_t(begin) * ldv, ldv);
     p.resize(size_t(kQueryBlock) * at.padded);
     for (int h = 0; h < heads; ++h)
       for (int row = 0; row < queries; row += kQueryBlock) {
@@ -449,27 +478,30 @@ void attend(int sequences, const int* starts, const int* q_starts, const int* po
         unpack(q + int64_t(q_begin + row) * ldq + h * width, rows, ldq, width, rows_q.data());
         probabilities(at, h, row, rows, rows_q.data(), p.data(), block_lse, false, &first, &last);
         const float* values = at.v.data() + (size_t(at.kv_head(h) / 2) * at.padded + first) * 2 * width;
-        multiply(rows, 2 * width, last - first, p.data() + first, at.padded, 1, values, 2 * width, out.data(), 2 * width, false);
+        multiply(rows, 2 * width, last - first, p.data() + first, at.padded, 1, values, 2 * width, out.data(),
+                 2 * width, false);
         for (int r = 0; r < rows; ++r) {
           lse[int64_t(q_begin + row + r) * heads + h] = block_lse[r];
           for (int e = 0; e < 2 * width; e += kLanes)
-            store(o + (int64_t(q_begin + row + r) * heads + h) * 2 * width + e, load(out.data() + r * 2 * width + e));
+            store(o + (int64_t(q_begin + row + r) * heads + h) * 2 * width + e,
+                  load(out.data() + r * 2 * width + e));
         }
       }
   }
 }
 
 // dq is written (row stride lddq), dk and dv likewise (lddk, lddv).
-void attend_grad(int sequences, const int* starts, const int* q_starts, const int* positions, int heads, int kv_heads, int width,
-                 int window, const bf16* q, int ldq, const bf16* k, int ldk, const bf16* v, int ldv, const bf16* o, const float* lse,
-                 const bf16* do_, bf16* dq, int lddq, bf16* dk, int lddk, bf16* dv, int lddv) {
+void attend_grad(int sequences, const int* starts, const int* q_starts, const int* positions, int heads,
+                 int kv_heads, int width, int window, const bf16* q, int ldq, const bf16* k, int ldk,
+                 const bf16* v, int ldv, const bf16* o, const float* lse, const bf16* do_, bf16* dq, int lddq,
+                 bf16* dk, int lddk, bf16* dv, int lddv) {
   const int wide = 2 * width;
   std::vector<float> p, dp, k_rows, dk_sum, dv_sum;
   std::vector<float> rows_q(kQueryBlock * width), rows_do(kQueryBlock * wide), rows_dq(kQueryBlock * width);
   for (int s = 0; s < sequences; ++s) {
     const int begin = starts[s], q_begin = q_starts[s], queries = q_starts[s + 1] - q_begin;
-    const Attention at(heads, kv_heads, width, starts[s + 1] - begin, queries, window, positions + q_begin, k + int64_t(begin) * ldk,
-                       ldk, v + int64_t(begin) * ldv, ldv);
+    const Attention at(heads, kv_heads, width, starts[s + 1] - begin, queries, window, positions + q_begin,
+                       k + int64_t(begin) * ldk, ldk, v + int64_t(begin) * ldv, ldv);
     p.resize(size_t(kQueryBlock) * at.padded);
     dp.resize(p.size());
     k_rows.assign(size_t(at.padded) * width, 0);
@@ -489,8 +521,9 @@ void attend_grad(int sequences, const int* starts, const int* q_starts, const in
         probabilities(at, h, row, rows, rows_q.data(), p.data(), block_lse, true, &first, &last);
         multiply(last - first, wide, rows, p.data() + first, 1, at.padded, rows_do.data(), wide,
                  dv_sum.data() + (size_t(kv / 2) * at.padded + first) * wide, wide, true);
-        multiply(rows, last - first, wide, rows_do.data(), wide, 1, at.v_t.data() + size_t(kv / 2) * wide * at.padded + first, at.padded,
-                 dp.data() + first, at.padded, false);
+        multiply(rows, last - first, wide, rows_do.data(), wide, 1,
+                 at.v_t.data() + size_t(kv / 2) * wide * at.padded + first, at.padded, dp.data() + first,
+                 at.padded, false);
         const float scale = 1 / std::sqrt(float(width));
         for (int r = 0; r < rows; ++r) {
           Vec dot{};
@@ -502,8 +535,8 @@ void attend_grad(int sequences, const int* starts, const int* q_starts, const in
             store(line, load(p.data() + size_t(r) * at.padded + t) * (load(line) - mean) * scale);
           }
         }
-        multiply(rows, width, last - first, dp.data() + first, at.padded, 1, k_rows.data() + size_t(first) * width, width, rows_dq.data(),
-                 width, false);
+        multiply(rows, width, last - first, dp.data() + first, at.padded, 1,
+                 k_rows.data() + size_t(first) * width, width, rows_dq.data(), width, false);
         for (int r = 0; r < rows; ++r)
           for (int e = 0; e < width; e += kLanes)
             store(dq + (at_row + r) * lddq + h * width + e, load(rows_dq.data() + r * width + e));
@@ -514,15 +547,18 @@ void attend_grad(int sequences, const int* starts, const int* q_starts, const in
     for (int t = 0; t < at.keys; ++t)
       for (int h = 0; h < kv_heads; ++h)
         for (int e = 0; e < width; e += kLanes) {
-          store(dk + int64_t(begin + t) * lddk + h * width + e, load(dk_sum.data() + (size_t(h) * at.padded + t) * width + e));
+          store(dk + int64_t(begin + t) * lddk + h * width + e,
+                load(dk_sum.data() + (size_t(h) * at.padded + t) * width + e));
           store(dv + int64_t(begin + t) * lddv + h * width + e,
                 load(dv_sum.data() + (size_t(h / 2) * at.padded + t) * wide + (h % 2) * width + e));
         }
   }
 }
 
-// Differential attention's end: o = RMSNorm(a_0 - lambda a_1) * w * factor. a: bf16 [rows, 2 pairs, wide], o: bf16 [rows, pairs, wide].
-void combine(int rows, int pairs, int wide, const bf16* a, float lambda, const float* w, float factor, bf16* o) {
+// Differential attention's end: o = RMSNorm(a_0 - lambda a_1) * w * factor. a: bf16 [rows, 2 pairs, wide], o:
+// bf16 [rows, pairs, wide].
+void combine(int rows, int pairs, int wide, const bf16* a, float lambda, const float* w, float factor,
+             bf16* o) {
   for (int64_t i = 0; i < int64_t(rows) * pairs; ++i, a += 2 * wide, o += wide) {
     Vec squares{};
     for (int e = 0; e < wide; e += kLanes) {
@@ -530,13 +566,14 @@ void combine(int rows, int pairs, int wide, const bf16* a, float lambda, const f
       squares += x * x;
     }
     const float scale = factor / std::sqrt(sum(squares) / wide + 1e-5f);
-    for (int e = 0; e < wide; e += kLanes) store(o + e, (load(a + e) - lambda * load(a + wide + e)) * scale * load(w + e));
+    for (int e = 0; e < wide; e += kLanes)
+      store(o + e, (load(a + e) - lambda * load(a + wide + e)) * scale * load(w + e));
   }
 }
 
 // da is written; dw [wide] and dlambda [1] are added to.
-void combine_grad(int rows, int pairs, int wide, const bf16* a, float lambda, const float* w, float factor, const bf16* do_, bf16* da,
-                  float* dw, float* dlambda) {
+void combine_grad(int rows, int pairs, int wide, const bf16* a, float lambda, const float* w, float factor,
+                  const bf16* do_, bf16* da, float* dw, float* dlambda) {
   Vec dl{};
   for (int64_t i = 0; i < int64_t(rows) * pairs; ++i, a += 2 * wide, da += 2 * wide, do_ += wide) {
     Vec squares{}, dots{};
@@ -558,8 +595,8 @@ void combine_grad(int rows, int pairs, int wide, const bf16* a, float lambda, co
   *dlambda += sum(dl);
 }
 
-// Cross entropy of logits bf16 [rows, n], which become their own gradient times `scale`. Returns the sum of the losses;
-// right[t] = whether the largest logit was the target's.
+// Cross entropy of logits bf16 [rows, n], which become their own gradient times `scale`. Returns the sum of
+// the losses; right[t] = whether the largest logit was the target's.
 float cross_entropy(int rows, int n, bf16* logits, const int* targets, float scale, uint8_t* right) {
   double total = 0;
   for (int t = 0; t < rows; ++t, logits += n) {

@@ -4,7 +4,7 @@ import functools
 import importlib
 
 MODULES = tuple(
-    "arithmetic mixed ordering units fractions algebra words logic rules tools json_answers refusals".split()
+    "recall arithmetic mixed ordering units fractions algebra words logic rules tools json_answers refusals".split()
 )
 
 

@@ -119,7 +119,8 @@ def initial_weights(shape: Shape, seed: int) -> dict[str, torch.Tensor]:
         elif name.endswith("conv1d.weight"):
             value = (torch.rand(size, generator=random) * 2 - 1) / math.sqrt(size[2])
         elif name.endswith("embed_tokens.weight"):
-            value = torch.randn(size, generator=random) * 0.02
+            # Five times the published range: a token has to stay recognizable beside what the layers add.
+            value = torch.randn(size, generator=random) * 0.1
         else:
             value = torch.randn(size, generator=random) / math.sqrt(size[1])
             if name.endswith(("out_proj.weight", "fc2.weight")):

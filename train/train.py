@@ -46,7 +46,8 @@ class Stage:
     seed: int
     families: dict[str, float]
     batch_tokens: int = 16384
-    adam_share: float = 0.2  # Adam's rate as a share of Muon's
+    adam_share: float = 0.4  # Adam's rate as a share of Muon's
+    decay: float = 0.1  # weight decay of Muon's matrices, times the rate
 
     def __post_init__(self):
         if not 0 < self.tokens:
@@ -90,8 +91,9 @@ def pack(sequences: list[tuple[list[int], list[bool]]]) -> Batch:
 class Optimizer:
     """Muon for the projection matrices, Adam for everything else. One step moves the float32 weights in place."""
 
-    def __init__(self, weights: dict[str, torch.Tensor], adam_share: float):
-        self.weights, self.adam_share, self.steps = weights, adam_share, 0
+    def __init__(self, weights: dict[str, torch.Tensor], shape: Shape, stage: Stage):
+        self.weights, self.stage, self.steps = weights, stage, 0
+        self.shape = shape
         by_shape: dict[tuple, list[str]] = {}
         for name, value in weights.items():
             if name.endswith(".weight") and is_matrix(name) and "embed" not in name and "dt_proj" not in name:
@@ -105,7 +107,7 @@ class Optimizer:
     def step(self, gradients: dict[str, torch.Tensor], rate: float, pool: ThreadPoolExecutor) -> None:
         self.steps += 1
         work = [pool.submit(self._muon, group, gradients, rate) for group in self.groups]
-        self._adam(gradients, rate * self.adam_share)
+        self._adam(gradients, rate * self.stage.adam_share)
         for each in work:
             each.result()
 
@@ -114,12 +116,24 @@ class Optimizer:
         for name in group:
             momentum = self.momentum[name].mul_(0.95).add_(gradients[name])
             updates.append(gradients[name] + 0.95 * momentum)
-        updates = orthogonal(torch.stack(updates))
-        rows, columns = updates.shape[1:]
-        for name, update in zip(group, updates):
-            self.weights[name].sub_(update.float(), alpha=rate * max(1, rows / columns) ** 0.5)
+        updates = torch.stack(updates)
+        # Queries, keys and values are three matrices in one: each is made orthogonal by itself.
+        for rows in self._blocks(group[0], updates.shape[1]):
+            part = orthogonal(updates[:, rows])
+            step = rate * max(1, part.shape[1] / part.shape[2]) ** 0.5
+            for name, update in zip(group, part):
+                weight = self.weights[name][rows]
+                weight.mul_(1 - rate * self.stage.decay).sub_(update.float(), alpha=step)
 
-    def _adam(self, gradients, rate: float, beta1=0.9, beta2=0.95, epsilon=1e-10) -> None:
+    def _blocks(self, name: str, rows: int) -> list[slice]:
+        """The row blocks of a matrix that are updated apart."""
+        d = self.shape.hidden_size
+        if not name.endswith("Wqkv.weight") or rows == d:
+            return [slice(0, rows)]
+        keys_end = d + (rows - d) // 2
+        return [slice(0, d), slice(d, keys_end), slice(keys_end, rows)]
+
+    def _adam(self, gradients, rate: float, beta1=0.9, beta2=0.95, epsilon=1e-8) -> None:
         for name in self.adam:
             first, second = self.moments[name]
             first.lerp_(gradients[name], 1 - beta1)
@@ -250,7 +264,7 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
                 continue
 
     source = stream()
-    optimizer = Optimizer(trainer.weights, stage.adam_share)
+    optimizer = Optimizer(trainer.weights, trainer.shape, stage)
     done = step = examined = 0
     first_losses, recent, start = [], None, time.monotonic()
     try:

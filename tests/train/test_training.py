@@ -154,7 +154,8 @@ class Batches(unittest.TestCase):
 
     def test_the_optimizer_learns_a_batch_by_heart(self):
         trainer = Trainer(self.shape, initial_weights(self.shape, 1), 2, native())
-        optimizer = Optimizer(trainer.weights, 0.2)
+        stage = Stage(name="a", tokens=1, rate=0.02, final_rate=0.02, seed=1, families={"add": 1})
+        optimizer = Optimizer(trainer.weights, self.shape, stage)
         batches = [pack([sequence]) for sequence in self.sequences]
         for _ in range(60):
             gradients, loss, _ = trainer.gradients(batches)

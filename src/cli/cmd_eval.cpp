@@ -1,10 +1,7 @@
 // sambay eval
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/embedded.h"
 #include "cli/output.h"
+#include "cli/progress_line.h"
 #include "eval/card.h"
 #include "eval/scores.h"
 #include "tools/info.h"
@@ -34,28 +32,6 @@ struct EvalCommand {
   std::vector<std::string> families, types = {"f32", "f16", "bf16", "q8_0"};
   int limit = 0;
   bool json = false, failures = false;
-};
-
-/// One line that is rewritten, on a terminal only.
-class ProgressLine {
- public:
-  ~ProgressLine() { clear(); }
-  void show(const std::string& line) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || (shown_ && now - last_ < std::chrono::milliseconds(100))) return;
-    last_ = now;
-    shown_ = true;
-    std::fprintf(stderr, "\r\033[K%.*s", 78, line.c_str());
-  }
-  void clear() {
-    if (shown_) std::fputs("\r\033[K", stderr);
-    shown_ = false;
-  }
-
- private:
-  bool terminal_ = isatty(2) != 0;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_;
 };
 
 Result<ProblemSet> open_problems(const EvalCommand& o) {

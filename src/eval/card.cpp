@@ -1,47 +1,19 @@
 #include "eval/card.h"
 
 #include <fmt/core.h>
-#include <stdlib.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "base/atomic_file.h"
 #include "convert/convert.h"
 #include "eval/divergence.h"
+#include "eval/scratch_folder.h"
 #include "formats/checkpoint.h"
 #include "model/sambay_config.h"
 #include "model/tensor_table.h"
 
 namespace sambay {
 namespace {
-
-/// A folder that is removed with everything in it.
-class ScratchFolder {
- public:
-  static Result<ScratchFolder> beside(const std::string& file) {
-    const std::filesystem::path folder = std::filesystem::path(file).parent_path();
-    std::string path = (folder / ".sambay-card-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr)
-      return fail(ErrorCode::io, fmt::format("{}: no folder can be made there: {}",
-                                             folder.empty() ? "." : folder.string(), std::strerror(errno)));
-    ScratchFolder out;
-    out.path_ = std::move(path);
-    return out;
-  }
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFolder& operator=(ScratchFolder&&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  ScratchFolder() = default;
-  std::string path_;
-};
 
 /// What the matrices are stored as.
 Result<DType> type_of(const std::string& model) {
@@ -156,7 +128,9 @@ Result<QualityCard> make_quality_card(const CardOptions& options, const ProblemS
     return fail(ErrorCode::invalid_argument,
                 "--card compares with the weights as trained, and this model is quantized (q8_0); give those "
                 "with -m");
-  SAMBAY_TRY(ScratchFolder scratch, ScratchFolder::beside(options.scratch_beside), "--card");
+  SAMBAY_TRY(ScratchFolder scratch,
+             ScratchFolder::in(std::filesystem::path(options.scratch_beside).parent_path().string()),
+             "--card");
   return CardMaker(options, problems, std::move(scratch)).run(set.seed.value_or(0), own);
 }
 

@@ -3,66 +3,18 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numeric>
+#include <utility>
 
+#include "eval/teacher_forced.h"
 #include "formats/checkpoint.h"
-#include "model/model.h"
 #include "model/sambay_config.h"
 #include "ops/ops.h"
 #include "sambay/text.h"
 #include "text/tokenizer_data.h"
-#include "tools/logits.h"
-#include "tools/single_sequence.h"
 
 namespace sambay {
 namespace {
-
-constexpr int kRows = 64;  // per step
-
-/// log of the sum of exp, without overflow.
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(x - top);
-  return top + std::log(sum);
-}
-
-/// A model with one sequence that is fed text after text.
-class TeacherForced {
- public:
-  static Result<TeacherForced> open(const std::string& path, Ops& ops, int positions) {
-    TeacherForced out;
-    SAMBAY_TRY(Checkpoint opened, Checkpoint::open(path), "loading model");
-    out.checkpoint_ = std::make_unique<Checkpoint>(std::move(opened));
-    SAMBAY_TRY(out.model_, load_model(*out.checkpoint_, ops, {DType::f32}), "loading model");
-    SAMBAY_TRY(SingleSequence sequence, SingleSequence::create(*out.model_, DType::f32, positions, kRows),
-               "caches");
-    out.sequence_ = std::make_unique<SingleSequence>(std::move(sequence));
-    out.logits_.resize(static_cast<size_t>(kRows) * static_cast<size_t>(out.vocab()));
-    return out;
-  }
-  const Checkpoint& checkpoint() const { return *checkpoint_; }
-  int vocab() const { return model_->info().vocab; }
-  void begin() { sequence_->skip_to(0); }
-  /// Up to kRows tokens; logits of the last `wanted` rows.
-  void feed(std::span<const TokenId> tokens, int wanted) {
-    std::vector<int> rows(static_cast<size_t>(wanted));
-    std::iota(rows.begin(), rows.end(), static_cast<int>(tokens.size()) - wanted);
-    sequence_->run(tokens, rows, {logits_.data(), wanted, vocab()});
-  }
-  std::span<const float> row(int i) const {
-    const auto width = static_cast<size_t>(vocab());
-    return std::span(logits_).subspan(static_cast<size_t>(i) * width, width);
-  }
-
- private:
-  std::unique_ptr<Checkpoint> checkpoint_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<SingleSequence> sequence_;
-  std::vector<float> logits_;
-};
 
 /// A conversation with its solution, and where the solution begins.
 struct Solved {
@@ -102,11 +54,7 @@ class Solver {
 };
 
 void compare(const TeacherForced& reference, const TeacherForced& model, int rows, Divergence& sum) {
-  for (int i = 0; i < rows; i++) {
-    sum.kl_sum += kl_divergence(reference.row(i), model.row(i));
-    sum.same_first += argmax(reference.row(i)) == argmax(model.row(i));
-    sum.tokens++;
-  }
+  for (int i = 0; i < rows; i++) sum.add(LogitRow(reference.row(i)), LogitRow(model.row(i)));
 }
 
 /// One conversation through all models, side by side.
@@ -117,7 +65,7 @@ void measure(const Solved& solved, TeacherForced& reference, std::span<TeacherFo
   // Row i decides about token i + 1; nobody asks what follows the last token.
   const size_t count = solved.ids.size() - 1;
   for (size_t at = 0; at < count;) {
-    const size_t rows = std::min<size_t>(kRows, count - at);
+    const size_t rows = std::min<size_t>(TeacherForced::kRows, count - at);
     const size_t first_wanted = std::clamp(solved.first - 1, at, at + rows);
     const int wanted = static_cast<int>(at + rows - first_wanted);
     const auto tokens = std::span(solved.ids).subspan(at, rows);
@@ -130,24 +78,19 @@ void measure(const Solved& solved, TeacherForced& reference, std::span<TeacherFo
   }
 }
 
-}  // namespace
-
-double kl_divergence(std::span<const float> p_logits, std::span<const float> q_logits) {
-  const double p_log_sum = log_sum_exp(p_logits), q_log_sum = log_sum_exp(q_logits);
-  double sum = 0;
-  for (size_t i = 0; i < p_logits.size(); i++) {
-    const double p_log = p_logits[i] - p_log_sum, q_log = q_logits[i] - q_log_sum;
-    sum += std::exp(p_log) * (p_log - q_log);
-  }
-  return std::max(sum, 0.0);  // it is never negative; rounding may be
+Result<std::shared_ptr<const Checkpoint>> open_checkpoint(const std::string& path) {
+  SAMBAY_TRY(Checkpoint opened, Checkpoint::open(path), "loading model");
+  return std::make_shared<const Checkpoint>(std::move(opened));
 }
+
+}  // namespace
 
 Result<std::vector<Divergence>> measure_divergence(const DivergenceOptions& options,
                                                    std::span<const Problem> problems) {
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({options.threads, options.isa}), "starting");
-  SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.reference), "loading model");
-  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
-  SAMBAY_TRY(const Solver solver, Solver::open(checkpoint, config.vocab), options.reference);
+  SAMBAY_TRY(const auto checkpoint, open_checkpoint(options.reference), "reference");
+  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(*checkpoint), "loading model");
+  SAMBAY_TRY(const Solver solver, Solver::open(*checkpoint, config.vocab), options.reference);
   std::vector<Solved> solved;
   size_t longest = 1;
   for (const Problem& problem : problems) {
@@ -156,10 +99,13 @@ Result<std::vector<Divergence>> measure_divergence(const DivergenceOptions& opti
     solved.push_back(std::move(one));
   }
   const int positions = static_cast<int>(longest);
-  SAMBAY_TRY(TeacherForced reference, TeacherForced::open(options.reference, *ops, positions), "reference");
+  SAMBAY_TRY(TeacherForced reference, TeacherForced::open(checkpoint, *ops, DType::f32, positions),
+             "reference");
   std::vector<TeacherForced> models;
   for (const std::string& path : options.models) {
-    SAMBAY_TRY(TeacherForced model, TeacherForced::open(path, *ops, positions), path);
+    SAMBAY_TRY(auto opened, open_checkpoint(path), path);
+    SAMBAY_TRY(TeacherForced model, TeacherForced::open(std::move(opened), *ops, DType::f32, positions),
+               path);
     if (model.vocab() != reference.vocab())
       return fail(ErrorCode::unsupported, fmt::format("{}: a vocabulary of {} tokens; the reference has {}",
                                                       path, model.vocab(), reference.vocab()));

@@ -6,22 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "eval/statistics.h"
 #include "sambay/error.h"
 #include "tools/problems.h"
 
 namespace sambay {
-
-struct Divergence {
-  double kl_sum = 0;  ///< nats, KL(reference || model)
-  int64_t same_first = 0, tokens = 0;
-  double kl_mean() const { return tokens > 0 ? kl_sum / static_cast<double>(tokens) : 0; }
-  double top1_agreement() const {
-    return tokens > 0 ? static_cast<double>(same_first) / static_cast<double>(tokens) : 1;
-  }
-};
-
-/// KL(p || q) of two rows of logits, in nats, in double precision.
-double kl_divergence(std::span<const float> p_logits, std::span<const float> q_logits);
 
 struct DivergenceOptions {
   std::string reference;  ///< model; "" = the embedded one

@@ -19,10 +19,10 @@ const std::string& file_name(const TensorSpec& spec, CheckpointKind kind) {
 
 /// Why the type cannot stand in its place; "" when it can.
 std::string type_objection(const TensorView& view, bool is_matrix, CheckpointKind kind) {
-  const bool quantized = dtype_info(view.type).block_elems > 1;
+  const bool quantized = dtype_info(view.type).is_block();
   const bool quantized_is_fine = is_matrix && kind == CheckpointKind::gguf;
   if (!dtype_info(view.type).is_weight || (quantized && !quantized_is_fine))
-    return quantized_is_fine ? "expected f32, f16, bf16 or q8_0" : "expected f32, f16 or bf16";
+    return quantized_is_fine ? "expected a type that weights have" : "expected f32, f16 or bf16";
   if (quantized && (view.shape.empty() || view.shape.back() % dtype_info(view.type).block_elems != 0))
     return fmt::format("expected rows of whole blocks of {} for this type",
                        dtype_info(view.type).block_elems);

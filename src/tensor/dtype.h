@@ -9,8 +9,24 @@
 
 namespace sambay {
 
-enum class DType : uint8_t { f32, f16, bf16, q8_0, i32 };
-inline constexpr int kDTypeCount = 5;
+enum class DType : uint8_t {
+  f32,
+  f16,
+  bf16,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  i32,  // last: no weights are made of it
+};
+inline constexpr int kDTypeCount = 15;
 
 struct DTypeInfo {
   DType type;
@@ -23,8 +39,15 @@ struct DTypeInfo {
 
   /// block-encoded -> f32; count is a multiple of block_elems. Null for i32.
   void (*decode)(const std::byte* from, float* to, int64_t count);
-  /// f32 -> block-encoded, round to nearest.
+  /// f32 -> block-encoded; the least squared error that the format's search finds. Null for i32. A value
+  /// that is not finite makes at least one value of its block decode as NaN or infinity.
   void (*encode)(const float* from, std::byte* to, int64_t count);
+  /// The same when errors do not weigh the same: importance [count], finite and not negative. Null for types
+  /// that round each value by itself, or by a fixed rule (q8_0).
+  void (*encode_weighted)(const float* from, std::byte* to, int64_t count, const float* importance);
+
+  bool is_block() const { return block_elems > 1; }
+  double bits() const { return 8.0 * block_bytes / block_elems; }  ///< per value
 };
 
 const DTypeInfo& dtype_info(DType type);

@@ -239,8 +239,8 @@ TEST(GgufReader, RefusesShapesThatAreImpossible) {
 }
 
 TEST(GgufReader, NamesTheTensorWhoseTypeIsNotRead) {
-  expect_error(parse(one_tensor({32}, 2, 0, 18)), ErrorCode::unsupported,
-               "tensor 't' has type 2; supported are f32 (0), f16 (1), bf16 (30), q8_0 (8)");
+  expect_error(parse(one_tensor({256}, 15, 0, 292)), ErrorCode::unsupported,
+               "tensor 't' has type 15; supported are f32 (0), f16 (1), bf16 (30), q8_0 (8), q4_0 (2)");
 }
 
 TEST(GgufReader, RefusesTensorsOutsideOfTheFile) {

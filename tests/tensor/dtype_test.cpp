@@ -78,7 +78,7 @@ TEST(DType, RoundTripErrorIsAtMostHalfAStep) {
   test::Random random(3);
   const std::vector<float> values = random.normals(4096);
   for (const DTypeInfo& info : all_dtypes()) {
-    if (!info.encode) continue;
+    if (!info.encode || info.encode_weighted) continue;  // quant_test.cpp has those that search
     std::vector<std::byte> stored(static_cast<size_t>(dtype_bytes(info.type, 4096)));
     std::vector<float> back(4096);
     info.encode(values.data(), stored.data(), 4096);

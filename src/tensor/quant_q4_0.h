@@ -1,0 +1,21 @@
+// Q4_0: blocks of 32 levels of 4 bits and one f16 scale, as ggml defines them. value = scale * (level - 8).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sambay {
+
+struct BlockQ4_0 {
+  static constexpr int kElems = 32;
+  uint16_t scale;      // f16
+  uint8_t levels[16];  // level i in the lower half of byte i, level i + 16 in the upper
+};
+static_assert(sizeof(BlockQ4_0) == 18);
+
+void decode_q4_0(const std::byte* from, float* to, int64_t count);
+/// The scale that errs least is searched for; importance [count] (finite, not negative) says what each
+/// value's squared error weighs, null: all the same.
+void encode_q4_0(const float* from, std::byte* to, int64_t count, const float* importance);
+
+}  // namespace sambay

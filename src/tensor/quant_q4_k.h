@@ -1,0 +1,23 @@
+// Q4_K: blocks of 256 levels of 4 bits in 8 groups, each with a scale and a minimum of 6 bits, as ggml
+// defines them. value = factor * scale * level - min_factor * min.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sambay {
+
+struct BlockQ4_K {
+  static constexpr int kElems = 256;
+  uint16_t factor, min_factor;  // f16
+  uint8_t scales[12];           // see k_scales.h
+  uint8_t levels[128];          // element 64 h + i: lower half of byte 32 h + i; 64 h + 32 + i: upper half
+};
+static_assert(sizeof(BlockQ4_K) == 144);
+
+void decode_q4_k(const std::byte* from, float* to, int64_t count);
+/// The scale that errs least is searched for; importance [count] (finite, not negative) says what each
+/// value's squared error weighs, null: all the same.
+void encode_q4_k(const float* from, std::byte* to, int64_t count, const float* importance);
+
+}  // namespace sambay

@@ -41,7 +41,7 @@ def shape_of(folder: Path, tokenizer: ChatTokenizer) -> Shape:
 def first_error(trainer: Trainer, tokenizer: ChatTokenizer, encoded) -> tuple[str, str, str]:
     """What was written before the first wrong token, that token, and the right one."""
     batch = pack([encoded])
-    choice = forward(trainer.leaves(False), batch, trainer.shape, trainer.ops).argmax(-1)
+    choice = forward(trainer.leaves(trainer.weights, False), batch, trainer.shape, trainer.ops).argmax(-1)
     wrong = (choice != batch.targets).nonzero()[0, 0]
     decode = lambda ids: tokenizer.tokenizer.decode(ids, skip_special_tokens=False)
     at = int(batch.asking[wrong])

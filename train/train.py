@@ -32,6 +32,7 @@ from ops import Layout, NativeOps
 from sambay import Batch, Shape, forward, initial_weights, is_matrix
 
 WARM_UP_STEPS = 40
+AVERAGED_STEPS = 100  # about as many last steps are averaged into the weights that are examined and saved
 DIVERGED = 1.05  # times the loss at the start of the run, averaged over the last steps
 
 
@@ -164,12 +165,20 @@ class Trainer:
 
     def start_from(self, weights: dict[str, torch.Tensor]) -> None:
         self.weights = {name: value.to(self.device) for name, value in weights.items()}
+        self.average = {name: value.clone() for name, value in self.weights.items()}
 
-    def leaves(self, gradients: bool) -> dict[str, torch.Tensor]:
-        """The weights as a forward pass wants them: matrices in bf16."""
+    def keep_average(self, step: int) -> None:
+        """Moves the average towards the weights: it has less of the noise that a high rate leaves in them."""
+        share = max(1 / (step + 1), 1 / AVERAGED_STEPS)
+        for name, value in self.weights.items():
+            self.average[name].lerp_(value, share)
+
+    @staticmethod
+    def leaves(weights: dict[str, torch.Tensor], gradients: bool) -> dict[str, torch.Tensor]:
+        """Weights as a forward pass wants them: matrices in bf16."""
         return {
             name: (value.bfloat16() if is_matrix(name) else value.clone()).requires_grad_(gradients)
-            for name, value in self.weights.items()
+            for name, value in weights.items()
         }
 
     def gradients(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], float, float]:
@@ -177,7 +186,7 @@ class Trainer:
         count = sum(len(batch.targets) for batch in batches)
 
         def work(mine: list[Batch]):
-            leaves = self.leaves(True)
+            leaves = self.leaves(self.weights, True)
             total = {name: torch.zeros_like(value) for name, value in self.weights.items()}
             loss_sum, right_sum = 0.0, 0
             for batch in mine:
@@ -202,7 +211,7 @@ class Trainer:
     @torch.no_grad()
     def solved(self, batches: list[Batch]) -> list[bool]:
         """For each sequence, whether every token of its solution is the likeliest one: greedy decoding would write just this."""
-        leaves = self.leaves(False)
+        leaves = self.leaves(self.average, False)
 
         def work(batch: Batch) -> list[bool]:
             batch = batch.to(self.device)
@@ -279,6 +288,7 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
             if not math.isfinite(loss) or (step > 100 and recent > DIVERGED * max(first_losses)):
                 raise Diverged(f"stage '{stage.name}' diverged at step {step}: loss {loss:.4g}, at its start {max(first_losses):.4g}")
             optimizer.step(gradients, rate, trainer.pool)
+            trainer.keep_average(step)
             done += sum(len(batch.ids) for batch in batches)
             step += 1
             if step % 20 == 0:
@@ -368,7 +378,7 @@ def main() -> int:
             except Diverged as error:
                 print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
                 return 1
-            save_weights(folder / "model.safetensors", trainer.weights)
+            save_weights(folder / "model.safetensors", trainer.average)
             trainer.start_from(load_weights(folder / "model.safetensors", shape))  # what was saved, as a later run would
         if stage.name == options.stage:
             break

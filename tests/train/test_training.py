@@ -160,8 +160,21 @@ class Batches(unittest.TestCase):
         for _ in range(60):
             gradients, loss, _ = trainer.gradients(batches)
             optimizer.step(gradients, 0.02, trainer.pool)
+            trainer.keep_average(0)
         self.assertLess(loss, 0.1)
         self.assertTrue(all(trainer.solved(batches)))
+
+    def test_the_average_follows_the_last_steps(self):
+        trainer = Trainer(self.shape, initial_weights(self.shape, 1), 1, native())
+        name = "model.final_layernorm.bias"
+        for step in range(3):
+            trainer.weights[name].fill_(float(step))
+            trainer.keep_average(step)
+        self.assertTrue(torch.allclose(trainer.average[name], torch.tensor(1.0)))  # few steps: all alike
+        for step in range(3, 2000):
+            trainer.weights[name].fill_(7.0)
+            trainer.keep_average(step)
+        self.assertTrue(torch.allclose(trainer.average[name], torch.tensor(7.0)))
 
     def test_orthogonal_keeps_directions_and_levels_lengths(self):
         torch.manual_seed(1)

@@ -1,6 +1,7 @@
 // Ops on the CPU: checks shapes, splits work over threads, calls the kernel table.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/kernels.h"
+#include "ops/decoded_matmul.h"
 #include "ops/ops.h"
 
 namespace sambay {
@@ -52,7 +54,8 @@ class CpuOps final : public Ops {
     const Weight& w = linear.weight;
     SAMBAY_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, shape("matmul", x));
     const auto type = static_cast<size_t>(w.type);
-    SAMBAY_CHECK(type < kKernelTypeCount && kernels_.matmul[type], "weight type");
+    SAMBAY_CHECK(dtype_info(w.type).is_weight, "weight type");
+    const bool has_kernel = type < kKernelTypeCount && kernels_.matmul[type];
     MatMulArgs args{};
     args.weight = bytes(w.data);
     args.row_bytes = w.row_bytes();
@@ -65,6 +68,7 @@ class CpuOps final : public Ops {
     args.y_stride = y.stride;
     if (kernels_.quantizes_input[type]) quantize_input(x, args);
     pool_.parallel_for(w.rows, kOutputGrain, [&](int64_t first, int64_t last) {
+    if (!has_kernel) return matmul_decoded(w, args);
       MatMulArgs mine = args;
       mine.first = first;
       mine.last = last;
@@ -235,6 +239,17 @@ class CpuOps final : public Ops {
 
   void quantize_input(Rows<const float> x, MatMulArgs& args) {
     SAMBAY_CHECK(x.cols % 32 == 0, shape("matmul", x));
+  void matmul_decoded(const Weight& w, const MatMulArgs& args) {
+    decode_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
+    const int64_t grains = (w.rows + kOutputGrain - 1) / kOutputGrain;
+    pool_.run([&](int thread) {
+      MatMulArgs mine = args;
+      mine.first = grains * thread / pool_.thread_count() * kOutputGrain;
+      mine.last = std::min(w.rows, grains * (thread + 1) / pool_.thread_count() * kOutputGrain);
+      decoded_matmul(kernels_, w, mine, decode_scratch_[static_cast<size_t>(thread)]);
+    });
+  }
+
     const int64_t blocks = x.cols / 32;
     const auto quants = static_cast<size_t>(x.rows * x.cols);
     if (input_quants_.size() < quants) input_quants_.resize(quants), input_scales_.resize(quants / 32);
@@ -286,7 +301,7 @@ class CpuOps final : public Ops {
   std::vector<int8_t> input_quants_;
   std::vector<float> input_scales_, padded_row_;
   std::vector<RowPlace> places_;
-  std::vector<std::vector<float>> attention_scratch_;
+  std::vector<std::vector<float>> attention_scratch_, decode_scratch_;  // of each thread
 };
 
 }  // namespace

@@ -62,8 +62,8 @@ class Ops {
   virtual void embed(const Weight& table, std::span<const TokenId> tokens, Rows<float> y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, per row.   x, y [T, cols]
   virtual void layer_norm(Rows<const float> x, const Norm& norm, Rows<float> y) = 0;
-  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. Block-quantized W: x is rounded to int8 per block
-  /// of 32.
+  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. Block-quantized W with a kernel of its own: x is
+  /// rounded to int8 per block of 32. W of a type without a kernel is decoded to f32 on the way.
   virtual void matmul(Rows<const float> x, const Linear& linear, Rows<float> y) = 0;
   /// x += y
   virtual void add(Rows<const float> y, Rows<float> x) = 0;

@@ -148,6 +148,11 @@ std::vector<std::tuple<const CpuKernels*, DType, DType>> cases() {
         if (kernels != compiled_kernels().back() || weights == kv ||
             (weights == DType::bf16 && kv == DType::f16))
           out.emplace_back(kernels, weights, kv);
+  // Types without a kernel are decoded on the way; they share all the rest.
+  for (const CpuKernels* kernels : compiled_kernels())
+    for (DType weights : {DType::q4_0, DType::q6_k})
+      if (kernels == compiled_kernels().front() || weights == DType::q4_0)
+        out.emplace_back(kernels, weights, DType::f16);
   return out;
 }
 

@@ -23,6 +23,8 @@ constexpr int64_t kElementGrain = 2048;  // elements of an elementwise op
 constexpr int64_t kChannelGrain = 64;    // channels of convolution and scan
 constexpr int64_t kOutputGrain = 8;      // output rows of a matrix product
 
+constexpr int64_t kInputBlock = 32;  // columns that share a scale when a product rounds its input
+
 const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
 
 class CpuOps final : public Ops {
@@ -66,9 +68,9 @@ class CpuOps final : public Ops {
     args.x_rows = x.rows;
     args.y = y.data;
     args.y_stride = y.stride;
+    if (!has_kernel) return matmul_decoded(w, args);
     if (kernels_.quantizes_input[type]) quantize_input(x, args);
     pool_.parallel_for(w.rows, kOutputGrain, [&](int64_t first, int64_t last) {
-    if (!has_kernel) return matmul_decoded(w, args);
       MatMulArgs mine = args;
       mine.first = first;
       mine.last = last;
@@ -237,8 +239,6 @@ class CpuOps final : public Ops {
     return page;
   }
 
-  void quantize_input(Rows<const float> x, MatMulArgs& args) {
-    SAMBAY_CHECK(x.cols % 32 == 0, shape("matmul", x));
   void matmul_decoded(const Weight& w, const MatMulArgs& args) {
     decode_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
     const int64_t grains = (w.rows + kOutputGrain - 1) / kOutputGrain;
@@ -250,9 +250,12 @@ class CpuOps final : public Ops {
     });
   }
 
-    const int64_t blocks = x.cols / 32;
+  void quantize_input(Rows<const float> x, MatMulArgs& args) {
+    SAMBAY_CHECK(x.cols % kInputBlock == 0, shape("matmul", x));
+    const int64_t blocks = x.cols / kInputBlock;
     const auto quants = static_cast<size_t>(x.rows * x.cols);
-    if (input_quants_.size() < quants) input_quants_.resize(quants), input_scales_.resize(quants / 32);
+    if (input_quants_.size() < quants)
+      input_quants_.resize(quants), input_scales_.resize(quants / kInputBlock);
     pool_.parallel_for(x.rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; t++)
         kernels_.quantize_row(x.row(t), input_quants_.data() + t * x.cols, input_scales_.data() + t * blocks,
@@ -305,6 +308,14 @@ class CpuOps final : public Ops {
 };
 
 }  // namespace
+
+int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads) {
+  const int64_t quants = shape.rows * shape.quantized_cols;
+  const int64_t scales = quants / kInputBlock * static_cast<int64_t>(sizeof(float));
+  const int64_t attention = attention_scratch_floats(shape.attention_pairs, shape.head_dim, kPageTokens);
+  const int64_t each = attention * static_cast<int64_t>(sizeof(float));
+  return quants + scales + each * (threads > 0 ? threads : physical_core_count());
+}
 
 Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options) {
   constexpr int kMaxThreads = 1024;

@@ -96,6 +96,16 @@ struct CpuOptions {
   std::string_view isa;  ///< "" best supported; else a name of compiled_kernels()
   bool pin = true;
 };
+/// The largest inputs that the ops of a run see.
+struct WorkspaceShape {
+  int64_t rows = 0;            ///< of a step
+  int64_t quantized_cols = 0;  ///< input columns of the widest block-quantized matrix; 0: there is none
+  int attention_pairs = 0;     ///< query pairs that share one KV pair
+  int head_dim = 0;
+};
+/// Bytes that the CPU's ops keep of their own for inputs of this size. threads 0: one per physical core.
+int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads);
+
 /// Errors: invalid_argument (thread count, unknown ISA: lists the known ones), unsupported (this CPU lacks
 /// it).
 Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options = {});

@@ -26,6 +26,7 @@ struct EngineOptions {
   int max_queue = 64;     ///< waiting; more are refused
   int chunk = 256;        ///< prompt tokens per step; changes speed and memory, never results
   KvType kv = KvType::f16;
+  int64_t memory_limit = 0;   ///< bytes that all of it may need with every context full; 0: no limit
   std::string chat_template;  ///< "" = the model's own; a family name ("phi") forces one
 };
 
@@ -111,7 +112,8 @@ class Engine {
  public:
   /// Opens the model and reserves the memory of max_sequences full contexts (as address space: memory is used
   /// as contexts grow). Errors: invalid_argument (an option, with its name), those of the model's files,
-  /// out_of_memory.
+  /// out_of_memory, also when more than memory_limit would be needed: then nothing was loaded and the message
+  /// says what would fit.
   static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
   ~Engine();  ///< cancels what runs
 

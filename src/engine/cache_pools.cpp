@@ -12,7 +12,6 @@ namespace {
 
 // 2^28 pages are 17 billion positions; their numbers alone would take 2 GiB.
 constexpr int64_t kMaxPages = int64_t{1} << 28;
-constexpr int64_t kSlotAlignment = 64;
 
 Result<Buffer> reserve(int64_t bytes_each, int64_t count) {
   int64_t bytes = 0;
@@ -46,33 +45,28 @@ void CountedPool::release(int32_t id) {
   if (--count == 0) free_.push_back(id);
 }
 
-Result<CachePools> CachePools::create(const CacheSpec& spec, DType kv_type, int sequences, int positions,
-                                      int max_step) {
+Result<CachePools> CachePools::create(const CachePlan& plan) {
   CachePools pools;
-  pools.spec_ = spec;
-  pools.slots_ = CountedPool(sequences);
-  pools.memory_.slot_bytes = (spec.state_bytes + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
-  pools.bytes_per_sequence_ = pools.memory_.slot_bytes;
-  SAMBAY_TRY(pools.state_, reserve(pools.memory_.slot_bytes, sequences), "recurrent states");
+  pools.plan_ = plan;
+  pools.slots_ = CountedPool(plan.sequences);
+  pools.memory_.slot_bytes = plan.slot_bytes;
+  SAMBAY_TRY(pools.state_, reserve(plan.slot_bytes, plan.sequences), "recurrent states");
   pools.memory_.slots = pools.state_.data();
-  for (size_t g = 0; g < spec.kv.size(); g++) {
-    const KvLayout layout(spec.kv[g], kv_type);
-    int each = (positions - 1) / kPageTokens + 1;
-    // The window of a step's first row up to its last row, wherever page borders fall.
-    if (spec.kv[g].window > 0) each = std::min(each, (spec.kv[g].window + max_step) / kPageTokens + 2);
-    SAMBAY_TRY(Buffer memory, reserve(layout.page_bytes, int64_t{each} * sequences),
-               fmt::format("KV cache of {} sequences with {} tokens", sequences, positions));
+  for (size_t g = 0; g < plan.groups.size(); g++) {
+    const int64_t pages = int64_t{plan.groups[g].pages} * plan.sequences;
+    SAMBAY_TRY(
+        Buffer memory, reserve(plan.groups[g].layout.page_bytes, pages),
+        fmt::format("KV cache of {} sequences with {} pages each", plan.sequences, plan.groups[g].pages));
     pools.memory_.pages[g] = memory.data();
     pools.page_memory_.push_back(std::move(memory));
-    pools.pages_.emplace_back(each * sequences);
-    pools.bytes_per_sequence_ += layout.page_bytes * each;
+    pools.pages_.emplace_back(static_cast<int>(pages));
   }
   return pools;
 }
 
 bool CachePools::open(SequenceCache& cache) {
   cache.slot = slots_.take();
-  cache.pages.assign(spec_.kv.size(), {});
+  cache.pages.assign(plan_.groups.size(), {});
   return cache.slot >= 0;
 }
 
@@ -86,9 +80,9 @@ void CachePools::close(SequenceCache& cache) {
 }
 
 void CachePools::prepare(SequenceCache& cache, int position, int rows) {
-  for (size_t g = 0; g < spec_.kv.size(); g++) {
+  for (size_t g = 0; g < plan_.groups.size(); g++) {
     std::vector<PageId>& table = cache.pages[g];
-    if (const int window = spec_.kv[g].window; window > 0) {
+    if (const int window = plan_.groups[g].layout.group.window; window > 0) {
       const int first_seen = std::max(0, position - window + 1);
       for (size_t i = 0; i < static_cast<size_t>(first_seen / kPageTokens) && i < table.size(); i++)
         if (table[i] != kNoPage) {

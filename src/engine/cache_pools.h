@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/cache_plan.h"
 #include "ops/batch.h"
 #include "sambay/error.h"
 #include "tensor/kv_layout.h"
@@ -35,13 +36,11 @@ struct SequenceCache {
       pages;  ///< per group, by position / kPageTokens; kNoPage behind the window
 };
 
-/// Enough for `sequences` contexts of `positions` tokens, reserved as address space: memory is used as
-/// contexts grow. A window group needs pages for its window and one step of `max_step` rows only. One thread.
+/// What a plan says, reserved as address space: memory is used as contexts grow. One thread.
 class CachePools {
  public:
   /// Errors: out_of_memory.
-  static Result<CachePools> create(const CacheSpec& spec, DType kv_type, int sequences, int positions,
-                                   int max_step);
+  static Result<CachePools> create(const CachePlan& plan);
 
   /// False when every slot is taken.
   bool open(SequenceCache& cache);
@@ -51,19 +50,18 @@ class CachePools {
   void prepare(SequenceCache& cache, int position, int rows);
 
   const CacheMemory& memory() const { return memory_; }
-  int64_t bytes_per_sequence() const { return bytes_per_sequence_; }
+  int64_t bytes_per_sequence() const { return plan_.bytes_per_sequence(); }
   int free_slots() const { return slots_.free_count(); }
   int free_pages(int group) const { return pages_[static_cast<size_t>(group)].free_count(); }
 
  private:
   CachePools() : slots_(0) {}
-  CacheSpec spec_;
+  CachePlan plan_;
   CacheMemory memory_;
   Buffer state_;
   std::vector<Buffer> page_memory_;
   CountedPool slots_;
   std::vector<CountedPool> pages_;
-  int64_t bytes_per_sequence_ = 0;
 };
 
 }  // namespace sambay

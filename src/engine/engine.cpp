@@ -6,13 +6,14 @@
 
 #include "base/utf8.h"
 #include "engine/engine_loop.h"
+#include "model/memory_plan.h"
 #include "model/sambay_config.h"
 #include "text/tokenizer_data.h"
+#include "text/tokenizer_memory.h"
 
 namespace sambay {
 namespace {
 
-constexpr int kDefaultContext = 65536;
 constexpr size_t kMaxStops = 64, kMaxStopBytes = 4096;
 
 template <class T>
@@ -25,6 +26,7 @@ Result<void> validate(const EngineOptions& o) {
   SAMBAY_TRY_VOID(in_range("max_sequences", o.max_sequences, 1, 4096));
   SAMBAY_TRY_VOID(in_range("max_queue", o.max_queue, 0, 1 << 20));
   SAMBAY_TRY_VOID(in_range("chunk", o.chunk, 1, 65536));
+  SAMBAY_TRY_VOID(in_range("memory_limit", o.memory_limit, int64_t{0}, int64_t{1} << 60));
   return in_range("threads", o.threads, 0, 1024);
 }
 
@@ -45,6 +47,26 @@ SamplingOptions sampling_of(const GenerationDefaults& d) {
   s.min_p = d.min_p.value_or(s.min_p);
   s.top_k = d.top_k.value_or(s.top_k);
   return s;
+}
+
+DType kv_dtype(KvType type) {
+  switch (type) {
+    case KvType::f32: return DType::f32;
+    case KvType::f16: return DType::f16;
+    case KvType::q8_0: return DType::q8_0;
+  }
+  return DType::f16;
+}
+
+/// What will be allocated, if the limit allows it.
+Result<MemoryPlan> plan_engine(const EngineOptions& o, const Checkpoint& checkpoint, int context) {
+  SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
+  MemoryRequest request = answering_request(kv_dtype(o.kv), o.max_sequences, context, o.chunk, o.threads);
+  request.tokenizer_bytes = tokenizer_memory(checkpoint, footprint.vocab);
+  MemoryKnobs knobs;
+  knobs.sequences = "--parallel";
+  SAMBAY_TRY_VOID(check_memory(footprint, request, o.memory_limit, knobs));
+  return plan_memory(footprint, request);
 }
 
 Result<void> validate_stops(const std::vector<std::string>& stops) {
@@ -82,6 +104,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(*checkpoint), "loading model");
   SAMBAY_TRY(const int context, context_size(options.max_context, config.max_context), "-c");
 
+  SAMBAY_TRY(const MemoryPlan plan, plan_engine(options, *checkpoint, context), "planning memory");
+
   auto impl = std::make_unique<Impl>();
   std::vector<TokenId> stop_ids;
   Result<TokenizerData> data = load_tokenizer_data(*checkpoint);
@@ -97,7 +121,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     return tl::unexpected(std::move(std::move(data).error()).during("loading tokenizer"));
   }
   impl->default_sampling = sampling_of(load_generation_defaults(*checkpoint));
-  SAMBAY_TRY(impl->loop, EngineLoop::start(options, std::move(checkpoint), context, std::move(stop_ids)),
+  SAMBAY_TRY(impl->loop,
+             EngineLoop::start(options, std::move(checkpoint), plan, context, std::move(stop_ids)),
              "starting engine");
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }

@@ -12,34 +12,27 @@
 namespace sambay {
 namespace {
 
-DType kv_dtype(KvType type) {
-  switch (type) {
-    case KvType::f32: return DType::f32;
-    case KvType::f16: return DType::f16;
-    case KvType::q8_0: return DType::q8_0;
-  }
-  return DType::f16;
-}
-
 double milliseconds(Sequence::Clock::duration d) {
   return std::chrono::duration<double, std::milli>(d).count();
 }
 
 }  // namespace
 
-EngineLoop::EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, int max_context,
-                       std::vector<TokenId> stop_ids)
+EngineLoop::EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint,
+                       const MemoryPlan& plan, int max_context, std::vector<TokenId> stop_ids)
     : options_(options),
+      plan_(plan),
       max_context_(max_context),
       checkpoint_(std::move(checkpoint)),
       stop_ids_(std::move(stop_ids)),
       scheduler_(options.chunk) {}
 
 Result<std::unique_ptr<EngineLoop>> EngineLoop::start(const EngineOptions& options,
-                                                      std::unique_ptr<Checkpoint> checkpoint, int max_context,
+                                                      std::unique_ptr<Checkpoint> checkpoint,
+                                                      const MemoryPlan& plan, int max_context,
                                                       std::vector<TokenId> stop_ids) {
   std::unique_ptr<EngineLoop> loop(
-      new EngineLoop(options, std::move(checkpoint), max_context, std::move(stop_ids)));
+      new EngineLoop(options, std::move(checkpoint), plan, max_context, std::move(stop_ids)));
   std::promise<Result<void>> loaded;
   std::future<Result<void>> status = loaded.get_future();
   try {
@@ -80,19 +73,15 @@ Result<void> EngineLoop::load_caught() {
 
 Result<void> EngineLoop::load() {
   SAMBAY_TRY(ops_, make_cpu_ops({options_.threads, options_.isa}), "starting");
-  const DType kv = kv_dtype(options_.kv);
-  SAMBAY_TRY(model_, load_model(*checkpoint_, *ops_, {kv}), "loading model");
-  SAMBAY_TRY(
-      CachePools pools,
-      CachePools::create(model_->cache_spec(), kv, options_.max_sequences, max_context_, options_.chunk),
-      "caches");
+  SAMBAY_TRY(model_, load_model(*checkpoint_, *ops_, {plan_.kv, plan_.step_rows}), "loading model");
+  SAMBAY_TRY(CachePools pools, CachePools::create(plan_.caches), "caches");
   pools_.emplace(std::move(pools));
   const ModelInfo& m = model_->info();
   for (TokenId id : stop_ids_)
     if (id < 0 || id >= m.vocab)
       return fail(ErrorCode::corrupt, fmt::format("{}: stop token {} does not exist: the vocabulary has {}",
                                                   checkpoint_->name(), id, m.vocab));
-  SAMBAY_TRY(logits_, Buffer::allocate(int64_t{4} * m.vocab * options_.max_sequences), "logits");
+  SAMBAY_TRY(logits_, Buffer::allocate(plan_.logit_bytes), "logits");
   const std::string_view ops_name = ops_->name();
   info_.model_name = checkpoint_->name();
   info_.architecture = m.architecture;

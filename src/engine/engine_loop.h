@@ -14,6 +14,7 @@
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "formats/checkpoint.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 #include "ops/ops.h"
 #include "sambay/sambay.h"
@@ -27,7 +28,8 @@ class EngineLoop {
   /// Loads the model on the new thread (the thread pool pins the thread that makes it). Sequences bring their
   /// own view of the tokenizer, which must outlive the loop.
   static Result<std::unique_ptr<EngineLoop>> start(const EngineOptions& options,
-                                                   std::unique_ptr<Checkpoint> checkpoint, int max_context,
+                                                   std::unique_ptr<Checkpoint> checkpoint,
+                                                   const MemoryPlan& plan, int max_context,
                                                    std::vector<TokenId> stop_ids);
   ~EngineLoop();
 
@@ -37,8 +39,8 @@ class EngineLoop {
   std::span<const TokenId> stop_ids() const { return stop_ids_; }
 
  private:
-  EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, int max_context,
-             std::vector<TokenId> stop_ids);
+  EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, const MemoryPlan& plan,
+             int max_context, std::vector<TokenId> stop_ids);
   Result<void> load_caught();
   Result<void> load();
   void run();
@@ -56,6 +58,7 @@ class EngineLoop {
   Usage usage_of(const Sequence& sequence) const;
 
   const EngineOptions options_;
+  const MemoryPlan plan_;  // what is allocated
   const int max_context_;
   std::unique_ptr<Checkpoint> checkpoint_;
   const std::vector<TokenId> stop_ids_;

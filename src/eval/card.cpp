@@ -98,6 +98,7 @@ class CardMaker {
     divergence.models = paths_;
     divergence.isa = options_.eval.isa;
     divergence.threads = options_.eval.threads;
+    divergence.memory_limit = options_.eval.memory_limit;
     divergence.should_stop = options_.should_stop;
     divergence.progress = [&](size_t done, size_t total) {
       tell(fmt::format("divergence: {} of {} problems", done, total));

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,11 +17,13 @@
 #include "model/sambay_config.h"
 #include "text/tokenizer_data.h"
 #include "text/tokenizer_difference.h"
+#include "text/tokenizer_memory.h"
 
 namespace sambay {
 namespace {
 
 constexpr int kMaxChunk = 1 << 20;
+constexpr int64_t kTextFactor = 4;  // bytes that a text's byte takes: itself, its token's id and KL at most
 using SharedCheckpoint = std::shared_ptr<const Checkpoint>;
 
 Result<void> check(const CompareOptions& o) {
@@ -122,6 +126,21 @@ CompareReport::Side describe(const CompareSide& side, const Checkpoint& checkpoi
   return out;
 }
 
+/// Both sides and the text, held against the limit. A file that both read counts once.
+Result<void> check_both(const CompareOptions& o, const SharedCheckpoint& a, const SharedCheckpoint& b) {
+  SAMBAY_TRY(const ModelFootprint first, model_footprint(*a), "A");
+  SAMBAY_TRY(ModelFootprint second, model_footprint(*b), "B");
+  MemoryRequest request = TeacherForced::memory_request(o.a.kv, o.chunk, o.threads);
+  request.tokenizer_bytes = tokenizer_memory(*a, first.vocab);
+  std::error_code missing;  // an error then is found when the text is read
+  const auto text = std::filesystem::file_size(o.text_file, missing);
+  if (!missing) request.other_bytes = kTextFactor * static_cast<int64_t>(text);
+  MemoryPlan plan = plan_memory(first, request);
+  if (a == b) second.weight_bytes = {}, second.embedding_bytes = second.header_bytes = 0;
+  add_model(plan, plan_memory(second, TeacherForced::memory_request(o.b.kv, o.chunk, o.threads)));
+  return check_memory(plan, o.memory_limit);
+}
+
 class Comparison {
  public:
   Comparison(const CompareOptions& options, TeacherForced a, TeacherForced b, CompareReport& report)
@@ -178,6 +197,7 @@ Result<CompareReport> compare_models(const CompareOptions& o) {
   Models models;
   SAMBAY_TRY(const SharedCheckpoint a, models.open(o.a, "A", o), "compare");
   SAMBAY_TRY(const SharedCheckpoint b, models.open(o.b, "B", o), "compare");
+  SAMBAY_TRY_VOID(check_both(o, a, b));
   SAMBAY_TRY(const std::vector<TokenId> ids, encode_text(o, *a, *b), "compare");
 
   CompareReport report;

@@ -26,6 +26,7 @@ struct CompareOptions {
   int chunk = 512;    ///< tokens of context: the text is cut into pieces of this many, each on its own
   int64_t limit = 0;  ///< tokens of the text at most; 0: all
   int threads = 0;
+  int64_t memory_limit = 0;                                   ///< bytes; 0: none
   std::function<bool()> should_stop;                          ///< may be empty; asked every 64 tokens
   std::function<void(int64_t done, int64_t total)> progress;  ///< tokens; may be empty
 };

@@ -78,9 +78,24 @@ void measure(const Solved& solved, TeacherForced& reference, std::span<TeacherFo
   }
 }
 
-Result<std::shared_ptr<const Checkpoint>> open_checkpoint(const std::string& path) {
+using SharedCheckpoint = std::shared_ptr<const Checkpoint>;
+
+Result<SharedCheckpoint> open_checkpoint(const std::string& path) {
   SAMBAY_TRY(Checkpoint opened, Checkpoint::open(path), "loading model");
   return std::make_shared<const Checkpoint>(std::move(opened));
+}
+
+/// All models side by side, held against the limit.
+Result<void> check_all(const DivergenceOptions& options, const Checkpoint& reference,
+                       std::span<const SharedCheckpoint> models, int positions) {
+  const MemoryRequest request = TeacherForced::memory_request(DType::f32, positions, options.threads);
+  SAMBAY_TRY(const ModelFootprint footprint, model_footprint(reference), "reference");
+  MemoryPlan plan = plan_memory(footprint, request);
+  for (const SharedCheckpoint& model : models) {
+    SAMBAY_TRY(const ModelFootprint other, model_footprint(*model), model->name());
+    add_model(plan, plan_memory(other, request));
+  }
+  return check_memory(plan, options.memory_limit);
 }
 
 }  // namespace
@@ -99,13 +114,17 @@ Result<std::vector<Divergence>> measure_divergence(const DivergenceOptions& opti
     solved.push_back(std::move(one));
   }
   const int positions = static_cast<int>(longest);
+  std::vector<SharedCheckpoint> checkpoints;
+  for (const std::string& path : options.models) {
+    SAMBAY_TRY(checkpoints.emplace_back(), open_checkpoint(path), path);
+  }
+  SAMBAY_TRY_VOID(check_all(options, *checkpoint, checkpoints, positions));
   SAMBAY_TRY(TeacherForced reference, TeacherForced::open(checkpoint, *ops, DType::f32, positions),
              "reference");
   std::vector<TeacherForced> models;
-  for (const std::string& path : options.models) {
-    SAMBAY_TRY(auto opened, open_checkpoint(path), path);
-    SAMBAY_TRY(TeacherForced model, TeacherForced::open(std::move(opened), *ops, DType::f32, positions),
-               path);
+  for (size_t i = 0; i < checkpoints.size(); i++) {
+    const std::string& path = options.models[i];
+    SAMBAY_TRY(TeacherForced model, TeacherForced::open(checkpoints[i], *ops, DType::f32, positions), path);
     if (model.vocab() != reference.vocab())
       return fail(ErrorCode::unsupported, fmt::format("{}: a vocabulary of {} tokens; the reference has {}",
                                                       path, model.vocab(), reference.vocab()));

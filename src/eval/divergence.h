@@ -17,6 +17,7 @@ struct DivergenceOptions {
   std::vector<std::string> models;
   std::string isa;
   int threads = 0;
+  int64_t memory_limit = 0;                                 ///< bytes for all models together; 0: none
   std::function<bool()> should_stop;                        ///< may be empty
   std::function<void(size_t done, size_t total)> progress;  ///< may be empty
 };

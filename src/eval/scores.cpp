@@ -10,8 +10,9 @@
 
 #include "base/printable.h"
 #include "formats/checkpoint.h"
-#include "model/sambay_config.h"
+#include "model/memory_plan.h"
 #include "sambay/sambay.h"
+#include "text/tokenizer_memory.h"
 #include "tools/work_check.h"
 
 namespace sambay {
@@ -19,11 +20,17 @@ namespace {
 
 constexpr int kMaxContext = 4096;  // more than any problem needs; a large model would reserve far more
 
-/// A fitting context without asking for one that the model does not have.
-Result<int> context_of(const std::string& model) {
-  SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(model), "loading model");
-  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
-  return std::min(kMaxContext, config.max_context);
+/// A fitting context without asking for one that the model does not have, if the memory allows it.
+Result<int> choose_context(const EvalOptions& options) {
+  SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "loading model");
+  SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
+  const int context = std::min(kMaxContext, footprint.max_context);
+  MemoryRequest request =
+      answering_request(DType::f16, options.parallel, context, EngineOptions().chunk, options.threads);
+  request.tokenizer_bytes = tokenizer_memory(checkpoint, footprint.vocab);
+  // The engine would refuse too, but advise what this command does not have.
+  SAMBAY_TRY_VOID(check_memory(footprint, request, options.memory_limit, {nullptr, nullptr, "--parallel"}));
+  return context;
 }
 
 /// What one generation wrote.
@@ -134,7 +141,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EvalOptions& options) {
   engine.isa = options.isa;
   engine.max_sequences = options.parallel;
   engine.max_queue = options.parallel;
-  SAMBAY_TRY(engine.max_context, context_of(options.model), "eval");
+  SAMBAY_TRY(engine.max_context, choose_context(options), "eval");
   SAMBAY_TRY(std::unique_ptr<Engine> opened, Engine::open(engine), "eval");
   if (!opened->tokenizer())
     return fail(ErrorCode::unsupported,

@@ -16,9 +16,10 @@ namespace sambay {
 struct EvalOptions {
   std::string model;  ///< "" = the embedded model
   std::string isa;
-  int threads = 0;        ///< 0: one per physical core
-  int parallel = 16;      ///< problems answered at once; changes speed and memory, never results
-  int max_tokens = 1024;  ///< of one answer; a longer one is wrong
+  int threads = 0;           ///< 0: one per physical core
+  int parallel = 16;         ///< problems answered at once; changes speed and memory, never results
+  int max_tokens = 1024;     ///< of one answer; a longer one is wrong
+  int64_t memory_limit = 0;  ///< bytes; 0: none
 };
 
 struct FamilyScore {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/checkpoint.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 #include "ops/ops.h"
 #include "sambay/error.h"
@@ -22,6 +23,8 @@ class TeacherForced {
   /// `ops` must outlive it. Errors: those of load_model; out_of_memory.
   static Result<TeacherForced> open(std::shared_ptr<const Checkpoint> checkpoint, Ops& ops, DType kv,
                                     int positions);
+  /// What open() asks for.
+  static MemoryRequest memory_request(DType kv, int positions, int threads);
   const Checkpoint& checkpoint() const { return *checkpoint_; }
   int vocab() const { return model_->info().vocab; }
   /// A new text begins.
@@ -40,5 +43,8 @@ class TeacherForced {
   std::unique_ptr<SingleSequence> sequence_;
   std::vector<float> logits_;
 };
+
+/// Adds what a further model needs; the program is there already.
+void add_model(MemoryPlan& plan, const MemoryPlan& other);
 
 }  // namespace sambay

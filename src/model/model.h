@@ -48,9 +48,11 @@ class Model {
 
 struct ModelOptions {
   DType kv_type = DType::f16;  ///< f32, f16 or q8_0; what CacheMemory's pages hold
+  int step_rows = 0;           ///< memory for batches of this many rows is reserved at once; 0: as they come
 };
 
-/// Errors: unsupported (architecture), corrupt or not_found (first tensor that does not fit the table).
+/// Errors: unsupported (architecture), corrupt or not_found (first tensor that does not fit the table),
+/// out_of_memory.
 /// `checkpoint` and `ops` must outlive the model.
 Result<std::unique_ptr<Model>> load_model(const Checkpoint& checkpoint, Ops& ops,
                                           const ModelOptions& options = {});

@@ -2,6 +2,7 @@
 #include "model/sambay.h"
 
 #include <algorithm>
+#include <new>
 
 namespace sambay {
 
@@ -75,7 +76,8 @@ void SambaY::keep_rows(Step& step) {
 
 SambaY::Step SambaY::begin(const Batch& batch, const CacheMemory& cache) {
   const auto rows = static_cast<int64_t>(batch.tokens.size());
-  scratch_.reserve(config_, rows);
+  // Only a batch larger than what was planned for grows it; a forward has no way to refuse.
+  if (!scratch_.reserve(SambaYWidths(config_), rows)) throw std::bad_alloc();
   Step step{batch, cache, {}, rows, {}, {}, {}, {}};
   step.x = view(scratch_.x, step, config_.hidden);
   step.h = view(scratch_.h, step, config_.hidden);
@@ -84,14 +86,23 @@ SambaY::Step SambaY::begin(const Batch& batch, const CacheMemory& cache) {
   return step;
 }
 
-void SambaY::Scratch::reserve(const SambaYConfig& c, int64_t rows) {
-  const auto grow = [&](std::vector<float>& buffer, int64_t width) {
-    if (static_cast<int64_t>(buffer.size()) < rows * width) buffer.resize(static_cast<size_t>(rows * width));
-  };
-  for (auto* buffer : {&x, &h, &y}) grow(*buffer, c.hidden);
-  for (auto* buffer : {&memory, &u}) grow(*buffer, c.inner());
-  grow(wide, std::max({2 * c.inner(), 2 * c.intermediate, 2 * c.hidden + 2 * c.kv_width()}));
-  grow(dbc, c.dt_rank + 2 * c.state);
+SambaYWidths::SambaYWidths(const SambaYConfig& c)
+    : hidden(c.hidden),
+      inner(c.inner()),
+      wide(std::max({2 * c.inner(), 2 * c.intermediate, 2 * c.hidden + 2 * c.kv_width()})),
+      dbc(c.dt_rank + 2 * c.state) {}
+
+Result<void> SambaY::Scratch::reserve(const SambaYWidths& widths, int64_t wanted) {
+  if (wanted <= rows) return {};
+  const std::pair<Buffer*, int64_t> all[] = {
+      {&x, widths.hidden}, {&h, widths.hidden},  {&y, widths.hidden}, {&memory, widths.inner},
+      {&u, widths.inner},  {&wide, widths.wide}, {&dbc, widths.dbc}};
+  for (const auto& [buffer, width] : all) {
+    *buffer = Buffer();  // the old one goes first
+    SAMBAY_TRY(*buffer, Buffer::allocate(4 * width * wanted), "working memory");
+  }
+  rows = wanted;
+  return {};
 }
 
 }  // namespace sambay

@@ -42,6 +42,19 @@ struct SambaYLayer {
   Linear gate_up, down;  // [2 intermediate, hidden], [hidden, intermediate]
 };
 
+/// What a sequence costs.
+CacheSpec sambay_cache_spec(const SambaYConfig& config);
+
+/// Columns of a step's working memory, f32, one row for each row of the batch.
+struct SambaYWidths {
+  explicit SambaYWidths(const SambaYConfig& config);
+  int64_t sum() const { return 3 * hidden + 2 * inner + wide + dbc; }
+  int64_t hidden;  ///< x, h, y
+  int64_t inner;   ///< memory, u
+  int64_t wide;    ///< the widest of the intermediate results
+  int64_t dbc;
+};
+
 class SambaY final : public Model {
  public:
   static Result<std::unique_ptr<Model>> load(const Checkpoint& checkpoint, Ops& ops,
@@ -58,8 +71,10 @@ class SambaY final : public Model {
 
   /// Working memory of one step, [rows, width] each; grows to the largest step seen.
   struct Scratch {
-    std::vector<float> x, h, y, memory, wide, u, dbc;
-    void reserve(const SambaYConfig& config, int64_t rows);
+    Buffer x, h, y, memory, wide, u, dbc;
+    int64_t rows = 0;
+    /// Errors: out_of_memory.
+    Result<void> reserve(const SambaYWidths& widths, int64_t rows);
   };
   /// What the layers of one step share.
   struct Step {
@@ -80,8 +95,8 @@ class SambaY final : public Model {
   void attend(int layer, Step& step);
   void mlp(int layer, Step& step);
   void keep_rows(Step& step);
-  Rows<float> view(std::vector<float>& buffer, const Step& step, int64_t width) const {
-    return {buffer.data(), step.row_count, width};
+  static Rows<float> view(const Buffer& buffer, const Step& step, int64_t width) {
+    return {buffer.floats(), step.row_count, width};
   }
 
   SambaYConfig config_;

@@ -155,8 +155,15 @@ Result<SambaYConfig> load_sambay_config(const Checkpoint& checkpoint) {
 
 Result<SambaYConfig> sambay_preset(std::string_view name) {
   if (name == "phi4-mini-flash") return SambaYConfig{};
+  if (name == "small") {
+    SambaYConfig small;
+    small.layers = 8, small.hidden = 512, small.heads = 8, small.kv_heads = 8, small.intermediate = 2048;
+    small.vocab = 32768, small.dt_rank = small.hidden / 16;
+    return small;
+  }
   return fail(ErrorCode::invalid_argument,
-              fmt::format("unknown model shape \"{}\"; there is \"phi4-mini-flash\"", printable(name)));
+              fmt::format("unknown model shape \"{}\"; there are \"phi4-mini-flash\" and \"small\"",
+                          printable(name)));
 }
 
 }  // namespace sambay

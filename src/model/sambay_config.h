@@ -48,7 +48,8 @@ std::vector<GgufEntry> sambay_config_to_gguf(const SambaYConfig& config);
 /// Either, by the checkpoint's kind.
 Result<SambaYConfig> load_sambay_config(const Checkpoint& checkpoint);
 
-/// Names one of the shapes that `bench --synthetic` knows: "phi4-mini-flash". Errors: invalid_argument.
+/// Names one of the shapes that `--synthetic` knows: "phi4-mini-flash"; "small", of the same kind and 1.5 %
+/// of its size, for tests. Errors: invalid_argument.
 Result<SambaYConfig> sambay_preset(std::string_view name);
 
 /// Limits that make every later product of two dimensions fit an int64 and every dimension an int; relations

@@ -17,7 +17,7 @@ class SambaYLoader {
     const std::vector<TensorSpec> specs = sambay_tensors(config);
     SAMBAY_TRY(const std::vector<const TensorView*> views, match_tensors(checkpoint_, specs),
                checkpoint_.name());
-    describe_cache();
+    model_.spec_ = sambay_cache_spec(config);
     model_.layers_.resize(static_cast<size_t>(config.layers));
     for (SambaYLayer& layer : model_.layers_) layer.norm1.eps = layer.norm2.eps = config.norm_eps;
     model_.final_norm_.eps = config.norm_eps;
@@ -134,17 +134,6 @@ class SambaYLoader {
     }
   }
 
-  void describe_cache() {
-    const SambaYConfig& config = model_.config_;
-    const int mamba_layers = config.layers / 4 + 1;
-    model_.spec_.state_bytes = int64_t{mamba_layers} * (config.conv - 1 + config.state) * config.inner() * 4;
-    KvGroup group{config.layers / 4, config.kv_heads, config.head_dim(), config.window, 2};
-    model_.spec_.kv.push_back(group);
-    group.layers = 1;
-    group.window = 0;
-    model_.spec_.kv.push_back(group);
-  }
-
   void describe_model() {
     const SambaYConfig& config = model_.config_;
     ModelInfo& info = model_.info_;
@@ -160,12 +149,25 @@ class SambaYLoader {
   const float *lambda_q1_ = nullptr, *lambda_k1_ = nullptr, *lambda_q2_ = nullptr;
 };
 
+CacheSpec sambay_cache_spec(const SambaYConfig& config) {
+  CacheSpec spec;
+  const int mamba_layers = config.layers / 4 + 1;
+  spec.state_bytes = int64_t{mamba_layers} * (config.conv - 1 + config.state) * config.inner() * 4;
+  KvGroup group{config.layers / 4, config.kv_heads, config.head_dim(), config.window, 2};
+  spec.kv.push_back(group);
+  group.layers = 1;
+  group.window = 0;
+  spec.kv.push_back(group);
+  return spec;
+}
+
 Result<std::unique_ptr<Model>> SambaY::load(const Checkpoint& checkpoint, Ops& ops,
                                             const ModelOptions& options) {
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "reading the configuration");
   std::unique_ptr<SambaY> model(new SambaY(config, ops));
   SAMBAY_TRY_VOID(SambaYLoader(*model, checkpoint).load());
   model->set_kv_type(options.kv_type);
+  SAMBAY_TRY_VOID(model->scratch_.reserve(SambaYWidths(config), options.step_rows));
   return model;
 }
 

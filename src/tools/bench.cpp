@@ -12,6 +12,7 @@
 
 #include "base/thread_pool.h"
 #include "formats/checkpoint.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 #include "model/sambay_config.h"
 #include "ops/ops.h"
@@ -78,10 +79,23 @@ class Bench {
   }
 
  private:
+  /// What the tests need at their peak, if the limit allows it.
+  Result<MemoryPlan> plan(const ModelFootprint& footprint) const {
+    MemoryRequest request;
+    request.kv = o_.kv;
+    request.positions = std::max(o_.prompt, o_.generate > 0 ? o_.depth + o_.generate + 1 : 0);
+    request.chunk = o_.prompt > 0 ? o_.chunk : 1;
+    request.threads = o_.threads;
+    SAMBAY_TRY_VOID(check_memory(footprint, request, o_.memory_limit, {nullptr, "--kv", nullptr}));
+    return plan_memory(footprint, request);
+  }
+
   Result<void> load() {
     SAMBAY_TRY(ops_, make_cpu_ops({o_.threads, o_.isa}), "starting");
+    MemoryPlan memory;
     if (!o_.synthetic.empty()) {
       SAMBAY_TRY(const SambaYConfig config, sambay_preset(o_.synthetic), "--synthetic");
+      SAMBAY_TRY(memory, plan(SyntheticLayout(config, o_.type).footprint), "bench");
       progress_(fmt::format("making random {} weights at the shapes of {}", dtype_info(o_.type).name,
                             o_.synthetic));
       SAMBAY_TRY(SyntheticModel synthetic, SyntheticModel::create(config, o_.type, o_.threads),
@@ -90,9 +104,12 @@ class Bench {
     } else {
       SAMBAY_TRY(Checkpoint opened, Checkpoint::open(o_.model), "loading model");
       checkpoint_ = std::make_unique<Checkpoint>(std::move(opened));
+      SAMBAY_TRY(const ModelFootprint footprint, model_footprint(*checkpoint_), "loading model");
+      SAMBAY_TRY(memory, plan(footprint), "bench");
     }
+    report_.planned_bytes = memory.total();
     const Checkpoint& checkpoint = synthetic_ ? synthetic_->checkpoint() : *checkpoint_;
-    SAMBAY_TRY(model_, load_model(checkpoint, *ops_, {o_.kv}), "loading model");
+    SAMBAY_TRY(model_, load_model(checkpoint, *ops_, {o_.kv, memory.step_rows}), "loading model");
     for (const TensorView& tensor : checkpoint.tensors())
       if (!largest_ || tensor.bytes.size() > largest_->bytes.size()) largest_ = &tensor;
     report_.model =
@@ -210,10 +227,11 @@ Result<BenchReport> run_bench(const BenchOptions& options,
 
 std::string to_table(const BenchReport& r) {
   std::string text = fmt::format(
-      "model {}   type {}   kv {}   isa {}   threads {}\nweights {:.3f} GB   peak memory {:.3f} GB   memory "
-      "read {:.1f} GB/s\n\n",
+      "model {}   type {}   kv {}   isa {}   threads {}\nweights {:.3f} GB   peak memory {:.3f} GB (planned "
+      "{:.3f})   memory read {:.1f} GB/s\n\n",
       r.model, r.type, r.kv, r.isa, r.threads, static_cast<double>(r.weight_bytes) / 1e9,
-      static_cast<double>(r.peak_bytes) / 1e9, r.read_bytes_per_s / 1e9);
+      static_cast<double>(r.peak_bytes) / 1e9, static_cast<double>(r.planned_bytes) / 1e9,
+      r.read_bytes_per_s / 1e9);
   text += fmt::format("{:<8} {:>7} {:>7} {:>12} {:>10} {:>10} {:>11}\n", "test", "tokens", "depth",
                       "tokens/s", "min", "max", "bandwidth");
   for (const BenchResult& result : r.results)
@@ -240,6 +258,7 @@ std::string to_json_lines(const BenchReport& r) {
         {"tokens", result.tokens},
         {"tokens_per_s", {{"median", result.median}, {"min", result.min}, {"max", result.max}}},
         {"peak_bytes", r.peak_bytes},
+        {"planned_bytes", r.planned_bytes},
         {"read_bytes_per_s", r.read_bytes_per_s}};
     if (result.bandwidth_share > 0) line["bandwidth_share"] = result.bandwidth_share;
     text += line.dump() + "\n";

@@ -20,6 +20,7 @@ struct BenchOptions {
   int prompt = 512, generate = 64;  ///< tokens of the two tests; 0 leaves one out
   int depth = 0;  ///< context before the decode test (caches hold zeros: speed does not depend on them)
   int chunk = 256, repetitions = 3;
+  int64_t memory_limit = 0;  ///< bytes; 0: none
 };
 
 struct BenchResult {
@@ -33,7 +34,7 @@ struct BenchResult {
 struct BenchReport {
   std::string model, type, kv, isa;
   int threads = 0;
-  int64_t weight_bytes = 0, peak_bytes = 0;
+  int64_t weight_bytes = 0, peak_bytes = 0, planned_bytes = 0;
   double read_bytes_per_s = 0;  ///< all threads reading the weights themselves
   std::vector<BenchResult> results;
 };

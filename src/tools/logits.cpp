@@ -10,6 +10,7 @@
 
 #include "formats/checkpoint.h"
 #include "formats/safetensors.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 #include "model/sambay_config.h"
 #include "ops/ops.h"
@@ -88,6 +89,27 @@ Result<void> check(const LogitsOptions& options) {
   return {};
 }
 
+int64_t bytes_of(const SafetensorsWriter::Entry& entry) {
+  int64_t bytes = 4;
+  for (const int64_t d : entry.shape) bytes = saturating_multiply(bytes, d);
+  return bytes;
+}
+
+/// What the run needs, if the limit allows it.
+Result<MemoryPlan> plan_logits(const LogitsOptions& o, const Checkpoint& checkpoint, int64_t ids,
+                               int64_t hidden_bytes) {
+  SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
+  MemoryRequest request;
+  request.kv = o.kv;
+  request.positions = static_cast<int>(ids) + o.greedy;
+  request.chunk = o.chunk;
+  request.logit_rows = o.last ? 1 : std::min<int64_t>(o.chunk, ids);
+  request.threads = o.threads;
+  request.other_bytes = hidden_bytes;
+  SAMBAY_TRY_VOID(check_memory(footprint, request, o.memory_limit, {nullptr, "--kv", nullptr}));
+  return plan_memory(footprint, request);
+}
+
 /// One run: a sequence, and the file its numbers go to.
 class LogitsRun {
  public:
@@ -148,7 +170,6 @@ Result<void> write_logits(const LogitsOptions& options, const std::function<bool
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({options.threads, options.isa}), "starting");
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "loading model");
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
-  SAMBAY_TRY(const std::unique_ptr<Model> model, load_model(checkpoint, *ops, {options.kv}), "loading model");
   SAMBAY_TRY(const std::vector<TokenId> ids, read_ids(options.ids_file, config.vocab), "--ids");
 
   const auto T = static_cast<int64_t>(ids.size());
@@ -159,11 +180,16 @@ Result<void> write_logits(const LogitsOptions& options, const std::function<bool
     entries.push_back({"greedy_ids", DType::i32, {options.greedy}});
     entries.push_back({"greedy_logits", DType::f32, {options.greedy, config.vocab}});
   }
+  int64_t hidden_bytes = 0;
   if (options.hidden)
-    for (auto& entry : hidden.declare(T)) entries.push_back(std::move(entry));
-  SAMBAY_TRY(SingleSequence sequence,
-             SingleSequence::create(*model, options.kv, static_cast<int>(T) + options.greedy, options.chunk),
-             "caches");
+    for (auto& entry : hidden.declare(T)) {
+      hidden_bytes = saturating_add(hidden_bytes, bytes_of(entry));
+      entries.push_back(std::move(entry));
+    }
+  SAMBAY_TRY(const MemoryPlan plan, plan_logits(options, checkpoint, T, hidden_bytes), "logits");
+  SAMBAY_TRY(const std::unique_ptr<Model> model, load_model(checkpoint, *ops, {options.kv, plan.step_rows}),
+             "loading model");
+  SAMBAY_TRY(SingleSequence sequence, SingleSequence::create(*model, plan.caches), "caches");
   SAMBAY_TRY(SafetensorsWriter out, SafetensorsWriter::create(options.out_file, entries), "--out");
 
   LogitsRun run(options, *model, std::move(sequence), std::move(out));

@@ -21,7 +21,8 @@ struct LogitsOptions {
   DType kv = DType::f32;
   std::string isa;
   int threads = 0;
-  int chunk = 256;  ///< rows per step
+  int chunk = 256;           ///< rows per step
+  int64_t memory_limit = 0;  ///< bytes; 0: none
 };
 
 /// Writes `logits` F32 [T, vocab] ([1, vocab] with last), with greedy `greedy_ids` I32 [N] and

@@ -7,18 +7,17 @@
 namespace sambay {
 
 Result<SingleSequence> SingleSequence::create(Model& model, DType kv_type, int max_positions, int max_step) {
+  return create(model, plan_caches(model.cache_spec(), kv_type, 1, max_positions, max_step));
+}
+
+Result<SingleSequence> SingleSequence::create(Model& model, const CachePlan& plan) {
   SingleSequence sequence(model);
-  SAMBAY_TRY(sequence.state_, Buffer::allocate(model.cache_spec().state_bytes), "recurrent state");
-  for (const KvGroup& group : model.cache_spec().kv) {
-    const KvLayout layout(group, kv_type);
-    const int table = (max_positions + kPageTokens - 1) / kPageTokens;
-    // Enough pages for the window of a step's first row up to its last row.
-    const int ring = group.window > 0 ? (group.window + max_step) / kPageTokens + 2 : table;
-    const int pages = ring < table ? ring : table;
-    SAMBAY_TRY(Buffer pool, Buffer::allocate(pages * layout.page_bytes), "KV pages");
+  SAMBAY_TRY(sequence.state_, Buffer::allocate(plan.slot_bytes), "recurrent state");
+  for (const CachePlan::Group& group : plan.groups) {
+    SAMBAY_TRY(Buffer pool, Buffer::allocate(group.pages * group.layout.page_bytes), "KV pages");
     sequence.pools_.push_back(std::move(pool));
     std::vector<PageId>& ids = sequence.tables_.emplace_back();
-    for (int i = 0; i < table; i++) ids.push_back(i % pages);
+    for (int i = 0; i < plan.context_pages; i++) ids.push_back(i % group.pages);
   }
   return sequence;
 }

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "model/cache_plan.h"
 #include "model/model.h"
 #include "ops/batch.h"
 #include "sambay/error.h"
@@ -18,6 +19,8 @@ class SingleSequence {
   /// kv_type must be the one the model was loaded with. max_step: rows per run() at most. Errors:
   /// out_of_memory.
   static Result<SingleSequence> create(Model& model, DType kv_type, int max_positions, int max_step);
+  /// By a plan for one sequence of this model and KV type.
+  static Result<SingleSequence> create(Model& model, const CachePlan& plan);
 
   /// Feeds tokens at the current position; logits [logit_rows, vocab].
   void run(std::span<const TokenId> tokens, std::span<const int> logit_rows, Rows<float> logits,

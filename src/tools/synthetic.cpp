@@ -7,8 +7,6 @@
 
 #include "base/half.h"
 #include "base/thread_pool.h"
-#include "formats/gguf_writer.h"
-#include "model/tensor_table.h"
 
 namespace sambay {
 namespace {
@@ -68,15 +66,21 @@ float small_value(Role role, int64_t index, int columns, uint64_t seed) {
 
 }  // namespace
 
-Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, DType type, int threads) {
-  const std::vector<TensorSpec> specs = sambay_tensors(config);
-  std::vector<GgufTensor> tensors;
+SyntheticLayout::SyntheticLayout(const SambaYConfig& config, DType type) : specs(sambay_tensors(config)) {
+  std::vector<DType> types;
   for (const TensorSpec& spec : specs) {
     DType stored = DType::f32;
     if (spec.is_matrix) stored = spec.shape.back() % dtype_info(type).block_elems == 0 ? type : DType::bf16;
     tensors.push_back({spec.gguf_name, stored, spec.shape});
+    types.push_back(stored);
   }
-  const GgufHeader header = make_gguf_header(sambay_config_to_gguf(config), tensors);
+  header = make_gguf_header(sambay_config_to_gguf(config), tensors);
+  footprint = model_footprint(config, specs, types, header.file_bytes);
+}
+
+Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, DType type, int threads) {
+  const SyntheticLayout layout(config, type);
+  const auto& [specs, tensors, header, footprint] = layout;
   SyntheticModel model;
   SAMBAY_TRY(model.memory_, Buffer::allocate(header.file_bytes), "synthetic weights");
   std::memcpy(model.memory_.data(), header.bytes.data(), header.bytes.size());
@@ -86,8 +90,8 @@ Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, DType 
     std::byte* to = model.memory_.data() + header.tensor_offsets[i];
     const uint64_t seed = static_cast<uint64_t>(i + 1) << 40;
     if (specs[i].is_matrix) {
-      pool.parallel_for(specs[i].shape[0], 16, [&](int64_t first, int64_t last) {
-        fill_matrix(tensors[i].type, to, first, last - first, specs[i].shape[1], seed);
+      pool.parallel_for(specs[i].shape[0], 16, [&, i](int64_t first, int64_t last) {
+        fill_matrix(layout.tensors[i].type, to, first, last - first, layout.specs[i].shape[1], seed);
       });
     } else {
       const int columns = static_cast<int>(specs[i].shape.back());

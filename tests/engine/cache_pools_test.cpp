@@ -23,7 +23,7 @@ TEST(CountedPool, GivesEachNumberOnceAndTakesItBackAfterTheLastReference) {
 }
 
 TEST(CachePools, EverySequenceCanReachItsFullContextAtOnce) {
-  CachePools pools = *CachePools::create(spec(), DType::f16, 3, 1000, 64);
+  CachePools pools = *CachePools::create(plan_caches(spec(), DType::f16, 3, 1000, 64));
   SequenceCache caches[3];
   for (SequenceCache& cache : caches) ASSERT_TRUE(pools.open(cache));
   SequenceCache fourth;
@@ -48,7 +48,7 @@ TEST(CachePools, EverySequenceCanReachItsFullContextAtOnce) {
 }
 
 TEST(CachePools, ClosingGivesEverythingBack) {
-  CachePools pools = *CachePools::create(spec(), DType::q8_0, 2, 500, 32);
+  CachePools pools = *CachePools::create(plan_caches(spec(), DType::q8_0, 2, 500, 32));
   const int pages0 = pools.free_pages(0), pages1 = pools.free_pages(1);
   SequenceCache cache;
   ASSERT_TRUE(pools.open(cache));
@@ -61,7 +61,8 @@ TEST(CachePools, ClosingGivesEverythingBack) {
 }
 
 TEST(CachePools, TooMuchIsARefusal) {
-  const auto pools = CachePools::create({1000, {{32, 1 << 20, 512, 0, 2}}}, DType::f32, 4096, 1 << 20, 64);
+  const auto pools =
+      CachePools::create(plan_caches({1000, {{32, 1 << 20, 512, 0, 2}}}, DType::f32, 4096, 1 << 20, 64));
   ASSERT_FALSE(pools);
   EXPECT_EQ(pools.error().code, ErrorCode::out_of_memory);
 }

@@ -1,0 +1,50 @@
+// `sambay plan`: how many bytes a model will need, before it is loaded, and what would fit.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/memory_plan.h"
+#include "sambay/error.h"
+#include "tensor/dtype.h"
+
+namespace sambay {
+
+struct PlanOptions {
+  std::string model;         ///< "" = the embedded model
+  std::string synthetic;     ///< a preset's name: shapes without a file
+  DType type = DType::q8_0;  ///< of synthetic weights
+  DType kv = DType::f16;
+  int context = 0;           ///< 0: as the engine chooses
+  int parallel = 1;          ///< sequences at once
+  int chunk = 256;           ///< prompt rows of a step
+  int threads = 0;           ///< 0: one per physical core
+  int64_t memory_limit = 0;  ///< bytes; 0: none
+};
+
+struct PlanReport {
+  struct Fit {
+    DType kv;
+    int context;  ///< of each sequence; 0: none fits
+    int64_t bytes;
+  };
+  std::string model;
+  DType kv = DType::f16;
+  int context = 0, parallel = 1, chunk = 0;
+  int64_t memory_limit = 0;
+  MemoryPlan plan;
+  std::vector<Fit> contexts;  ///< round contexts up to the model's limit, with each type of KV cache
+  std::vector<Fit> longest;   ///< within the limit, one for each type of KV cache
+};
+
+/// The plan that `sambay run` (with parallel sequences: the library's engine) allocates by. Errors:
+/// invalid_argument (an option out of range); those of opening a model.
+Result<PlanReport> make_plan(const PlanOptions& options);
+
+/// A table for people.
+std::string format_plan(const PlanReport& report);
+/// One JSON object, in one line.
+std::string plan_json(const PlanReport& report);
+
+}  // namespace sambay

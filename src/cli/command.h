@@ -18,6 +18,8 @@ using Action = std::function<Result<int>()>;
 
 void add_run(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
+void add_quantize(CLI::App& app, Action& action);
+void add_imatrix(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);

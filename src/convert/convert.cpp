@@ -14,6 +14,7 @@
 #include "base/release_pages.h"
 #include "base/thread_pool.h"
 #include "convert/encode.h"
+#include "convert/importance.h"
 #include "convert/verify.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf_writer.h"
@@ -23,18 +24,6 @@
 
 namespace sambay {
 namespace {
-
-/// ggml's number for "mostly this type" (general.file_type).
-uint32_t file_type_number(DType type) {
-  switch (type) {
-    case DType::f16: return 1;
-    case DType::q8_0: return 7;
-    case DType::bf16: return 32;
-    case DType::f32:
-    case DType::i32: break;
-  }
-  return 0;
-}
 
 /// What people call the model: the name in a GGUF, else the folder's.
 std::string model_name(const Checkpoint& checkpoint) {
@@ -63,6 +52,11 @@ class Converter {
     SAMBAY_TRY(const std::optional<QualityCard> card, load_quality_card(checkpoint_),
                "reading the quality card");
     if (card) expected_.card = quality_card_json(*card, false);
+    SAMBAY_TRY_VOID(check_type_rules(options_.rules, specs_));
+    importance_.resize(specs_.size());
+    if (!options_.importance_file.empty()) {
+      SAMBAY_TRY(importance_, load_importance(options_.importance_file, specs_), "quantizing");
+    }
     choose_types();
     auto created = GgufWriter::create(options_.out_file, metadata(), expected_.tensors);
     if (!created) return tl::unexpected(std::move(created).error());
@@ -88,13 +82,13 @@ class Converter {
   }
 
   void choose_types() {
+    report_.mix = options_.type.name;
     for (size_t i = 0; i < specs_.size(); i++) {
       const TensorSpec& spec = specs_[i];
-      DType type = spec.is_matrix ? options_.type : DType::f32;
-      if (spec.shape.back() % dtype_info(type).block_elems != 0) {
-        type = sources_[i]->type;
+      const DType wanted = wanted_type(spec, expected_.config, options_.type, options_.rules);
+      const DType type = fitting_type(wanted, spec.shape.back(), sources_[i]->type);
+      if (dtype_info(wanted).is_block() && !dtype_info(type).is_block())
         report_.kept_types.push_back(fmt::format("{} ({})", spec.gguf_name, dtype_info(type).name));
-      }
       expected_.tensors.push_back({spec.gguf_name, type, spec.shape});
       const int64_t bytes = dtype_bytes(type, spec.element_count());
       total_bytes_ += bytes;
@@ -102,6 +96,9 @@ class Converter {
       group.tensors++;
       group.parameters += spec.element_count();
       group.bytes[static_cast<size_t>(type)] += bytes;
+      const bool weighted = !importance_[i].empty() && dtype_info(type).encode_weighted;
+      report_.tensors.push_back({spec.gguf_name, spec.is_matrix, weighted, sources_[i]->type, wanted, type,
+                                 spec.shape.back(), spec.element_count(), bytes});
     }
     expected_.checksums.resize(specs_.size());
   }
@@ -110,7 +107,7 @@ class Converter {
     std::vector<GgufEntry> entries = sambay_config_to_gguf(expected_.config);
     if (std::string name = model_name(checkpoint_); !name.empty())
       entries.push_back({"general.name", std::move(name)});
-    entries.push_back({"general.file_type", file_type_number(options_.type)});
+    entries.push_back({"general.file_type", options_.type.file_type});
     entries.push_back({"general.quantization_version", uint32_t{2}});
     const auto append = [&](std::vector<GgufEntry> more) {
       for (GgufEntry& entry : more) entries.push_back(std::move(entry));
@@ -133,12 +130,14 @@ class Converter {
       if (options_.should_stop && options_.should_stop())
         return fail(ErrorCode::cancelled, "interrupted; nothing was written");
       const int64_t count = std::min(kPieceElements, element_count - first);
-      auto piece = encoder_.encode(source, transform, target, first, count);
+      auto piece = encoder_.encode(source, transform, target, first, count, importance_[i]);
       if (!piece) return tl::unexpected(std::move(piece).error().during(checkpoint_.name()));
       checksum.add(piece->bytes);
       SAMBAY_TRY_VOID(writer.write(piece->bytes));
       group.squared_error += piece->squared_error;
       group.squared_sum += piece->squared_sum;
+      report_.tensors[i].squared_error += piece->squared_error;
+      report_.tensors[i].squared_sum += piece->squared_sum;
       // The embedded model is part of the program, not a mapping of ours.
       if (!options_.model.empty())
         release_pages(source.bytes.subspan(static_cast<size_t>(dtype_bytes(source.type, first)),
@@ -163,6 +162,7 @@ class Converter {
   PieceEncoder encoder_;
   std::vector<TensorSpec> specs_;
   std::vector<const TensorView*> sources_;  // in the order of specs_, as is everything below
+  std::vector<std::vector<float>> importance_;
   GgufExpectation expected_;
   ConvertReport report_;
   int64_t total_bytes_ = 0, done_bytes_ = 0;
@@ -170,6 +170,9 @@ class Converter {
 
 }  // namespace
 
+double ConvertReport::Tensor::relative_rms_error() const {
+  return squared_sum > 0 ? std::sqrt(squared_error / squared_sum) : 0;
+}
 double ConvertReport::Group::relative_rms_error() const {
   return squared_sum > 0 ? std::sqrt(squared_error / squared_sum) : 0;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "convert/type_mix.h"
 #include "model/tensor_table.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"
@@ -23,8 +24,10 @@ struct ConvertProgress {
 struct ConvertOptions {
   std::string model;  ///< "" = the embedded model
   std::string out_file;
-  DType type = DType::bf16;  ///< of the matrices; everything else becomes f32
-  int threads = 0;           ///< 0: one per physical core
+  TypeMix type = DType::bf16;   ///< of the matrices; everything else becomes f32
+  std::vector<TypeRule> rules;  ///< before the mix; the last that matches counts
+  std::string importance_file;  ///< see importance.h; "" = none
+  int threads = 0;              ///< 0: one per physical core
   /// Asked after every piece of a few MiB; true gives `cancelled`. May be empty.
   std::function<bool()> should_stop;
   /// Told after every piece. May be empty.
@@ -39,6 +42,17 @@ struct ConvertReport {
     double squared_error = 0, squared_sum = 0;    ///< of values whose type changed to a narrower one
     double relative_rms_error() const;            ///< 0 when nothing was rounded
   };
+  struct Tensor {
+    std::string name;  ///< in the file written
+    bool is_matrix = false;
+    bool weighted = false;  ///< by an importance of its columns
+    DType source = DType::f32, wanted = DType::f32, type = DType::f32;
+    int64_t columns = 0, parameters = 0, bytes = 0;
+    double squared_error = 0, squared_sum = 0;  ///< as in Group
+    double relative_rms_error() const;
+  };
+  std::string mix;                              ///< as in --type
+  std::vector<Tensor> tensors;                  ///< in the file's order
   std::array<Group, kTensorGroupCount> groups;  ///< by TensorGroup
   /// Matrices whose rows are no whole number of blocks keep their type: "name (type)".
   std::vector<std::string> kept_types;
@@ -53,7 +67,10 @@ struct ConvertReport {
 /// card); unsupported (a value beyond the range of the type, with tensor and element); io; cancelled.
 Result<ConvertReport> convert(const ConvertOptions& options);
 
-/// A table for people, with a line feed at the end of each line.
+/// Tables for people, with a line feed at the end of each line: by kind of tensor, and of every matrix.
 std::string format_report(const ConvertReport& report);
+std::string format_matrices(const ConvertReport& report);
+/// Everything, as one JSON object in one line.
+std::string report_json(const ConvertReport& report);
 
 }  // namespace sambay

@@ -21,6 +21,19 @@ int64_t first_not_finite(const float* values, int64_t count) {
   return -1;
 }
 
+/// Of `count` elements from element `first` on.
+const float* importance_of(std::span<const float> by_column, int64_t first, int64_t count,
+                           std::vector<float>& out) {
+  out.resize(static_cast<size_t>(count));
+  const auto columns = static_cast<int64_t>(by_column.size());
+  for (int64_t done = 0; done < count;) {
+    const int64_t column = (first + done) % columns, length = std::min(columns - column, count - done);
+    std::copy_n(by_column.data() + column, length, out.data() + done);
+    done += length;
+  }
+  return out.data();
+}
+
 }  // namespace
 
 PieceEncoder::PieceEncoder(int threads)
@@ -28,7 +41,8 @@ PieceEncoder::PieceEncoder(int threads)
       blocks_(static_cast<size_t>(kPieceBlocks)),
       encoded_(static_cast<size_t>(kPieceElements) * sizeof(float)) {}
 
-void PieceEncoder::encode_block(const Job& job, int64_t block, float* values, float* decoded) {
+void PieceEncoder::encode_block(const Job& job, int64_t block, Scratch& scratch) {
+  float *values = scratch.values.data(), *decoded = scratch.decoded.data();
   const int64_t offset = block * kBlockElements;
   const int64_t count = std::min(kBlockElements, job.count - offset);
   Block& found = blocks_[static_cast<size_t>(block)] = Block{};
@@ -41,7 +55,11 @@ void PieceEncoder::encode_block(const Job& job, int64_t block, float* values, fl
   if (job.copies()) return;
   const DTypeInfo& target = dtype_info(job.target);
   std::byte* out = encoded_.data() + dtype_bytes(job.target, offset);
-  target.encode(values, out, count);
+  if (target.encode_weighted && !job.importance.empty())
+    target.encode_weighted(values, out, count,
+                           importance_of(job.importance, job.first + offset, count, scratch.importance));
+  else
+    target.encode(values, out, count);
   if (job.target == DType::f32) return;  // nothing is narrower
   target.decode(out, decoded, count);
   if (const int64_t i = first_not_finite(decoded, count); i >= 0) {
@@ -57,12 +75,15 @@ void PieceEncoder::encode_block(const Job& job, int64_t block, float* values, fl
 }
 
 Result<PieceEncoder::Outcome> PieceEncoder::encode(const TensorView& tensor, Transform transform,
-                                                   DType target, int64_t first, int64_t count) {
-  const Job job{tensor, transform, target, first, count};
+                                                   DType target, int64_t first, int64_t count,
+                                                   std::span<const float> importance) {
+  const Job job{tensor, transform, target, first, count, importance};
   const int64_t block_count = (count + kBlockElements - 1) / kBlockElements;
   threads_.parallel_for(block_count, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> values(static_cast<size_t>(kBlockElements)), decoded(values.size());
-    for (int64_t b = begin; b < end; b++) encode_block(job, b, values.data(), decoded.data());
+    Scratch scratch{std::vector<float>(static_cast<size_t>(kBlockElements)),
+                    std::vector<float>(static_cast<size_t>(kBlockElements)),
+                    {}};
+    for (int64_t b = begin; b < end; b++) encode_block(job, b, scratch);
   });
   Outcome outcome;
   for (int64_t b = 0; b < block_count; b++) {

@@ -25,12 +25,12 @@ class PieceEncoder {
     double squared_error = 0;          ///< what rounding to the target type changed
     double squared_sum = 0;            ///< of the values, where the type changes; else 0
   };
-  /// Elements [first, first + count), count at most kPieceElements and on a block border of both types. Bytes
-  /// that keep their type are passed on untouched. The sums do not depend on the number of threads. Errors
-  /// name the tensor and the first such element: corrupt (NaN or infinity), unsupported (not in the range of
-  /// the target type).
+  /// Elements [first, first + count), count at most kPieceElements and on a block border of both types.
+  /// importance: of each column, or empty for equal ones. Bytes that keep their type are passed on untouched.
+  /// The sums do not depend on the number of threads. Errors name the tensor and the first such element:
+  /// corrupt (NaN or infinity), unsupported (not in the range of the target type).
   Result<Outcome> encode(const TensorView& tensor, Transform transform, DType target, int64_t first,
-                         int64_t count);
+                         int64_t count, std::span<const float> importance = {});
 
  private:
   /// What one block of a piece found. A fixed block length keeps sums independent of the split.
@@ -44,9 +44,14 @@ class PieceEncoder {
     Transform transform;
     DType target;
     int64_t first, count;
+    std::span<const float> importance;
     bool copies() const { return tensor.type == target && transform != Transform::neg_exp; }
   };
-  void encode_block(const Job& job, int64_t block, float* values, float* decoded);
+  /// Working memory of one thread.
+  struct Scratch {
+    std::vector<float> values, decoded, importance;
+  };
+  void encode_block(const Job& job, int64_t block, Scratch& scratch);
 
   ThreadPool threads_;
   std::vector<Block> blocks_;

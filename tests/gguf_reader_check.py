@@ -5,10 +5,13 @@ Usage: gguf_reader_check.py FILE.gguf MODEL_FOLDER [...more pairs]. Needs PyPI's
 """
 import glob, json, os, struct, sys
 import numpy as np
-from gguf import GGUFReader, GGMLQuantizationType
+from gguf import GGML_QUANT_SIZES, GGUFReader, GGMLQuantizationType
 from gguf.quants import dequantize
 
 TYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I32": np.int32}
+# Levels from one end to the other; a value's error is at most two steps of the range of its block.
+STEPS = {"Q8_0": 254, "Q4_0": 15, "Q4_1": 15, "Q5_0": 31, "Q5_1": 31, "Q2_K": 3, "Q3_K": 7, "Q4_K": 15, "Q5_K": 31, "Q6_K": 63,
+         "IQ4_NL": 10}
 # Our names by Hugging Face name, written down here a second time on purpose: docs/file-format.md promises them.
 LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down",
@@ -58,13 +61,13 @@ def values_of(tensor):
     if tensor.tensor_type == GGMLQuantizationType.BF16:
         raw = np.asarray(tensor.data).view(np.uint16)
         return (raw.astype(np.uint32) << 16).view(np.float32).reshape(shape)
-    if tensor.tensor_type == GGMLQuantizationType.Q8_0:
+    if tensor.tensor_type.name in STEPS:
         return dequantize(tensor.data, tensor.tensor_type).reshape(shape)
     return np.asarray(tensor.data, dtype=np.float32).reshape(shape)
 
 
 def tolerance(kind, expected):
-    """Half a step of the type, elementwise."""
+    """Half a step of the type, elementwise; two where a block's squared error is what was minimized."""
     size = np.abs(expected)
     if kind == GGMLQuantizationType.F16:
         return size * 2.0**-11 + 2.0**-25
@@ -73,6 +76,10 @@ def tolerance(kind, expected):
     if kind == GGMLQuantizationType.Q8_0:
         blocks = size.reshape(-1, 32).max(axis=1, keepdims=True) / 127 * (0.5 + 127 * 2.0**-11) * 1.0001
         return np.broadcast_to(blocks, (blocks.size, 32)).reshape(size.shape)
+    if kind.name in STEPS:
+        elems = GGML_QUANT_SIZES[kind][0]
+        blocks = size.reshape(-1, elems).max(axis=1, keepdims=True) * 4 / STEPS[kind.name]
+        return np.broadcast_to(blocks, (blocks.size, elems)).reshape(size.shape)
     return np.zeros_like(size)
 
 

@@ -1,8 +1,8 @@
 // sambay convert, sambay quantize: the same work; the second asks for more and says more.
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -10,35 +10,11 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/progress_line.h"
 #include "convert/convert.h"
 
 namespace sambay {
 namespace {
-
-/// One line that is rewritten, on a terminal only.
-class ProgressLine {
- public:
-  void show(const ConvertProgress& progress) {
-    if (!terminal_) return;
-    const auto now = std::chrono::steady_clock::now();
-    if (shown_ && now - last_ < std::chrono::milliseconds(100)) return;
-    last_ = now;
-    shown_ = true;
-    std::fprintf(stderr, "\r%s %3d %% of %.1f MiB  %.*s\x1b[K", progress.verifying ? "verifying" : "writing",
-                 static_cast<int>(100 * progress.done_bytes / progress.total_bytes),
-                 static_cast<double>(progress.total_bytes) / 1048576.0,
-                 static_cast<int>(std::min<size_t>(progress.tensor.size(), 40)), progress.tensor.data());
-  }
-  void clear() {
-    if (shown_) std::fputs("\r\x1b[K", stderr);
-    shown_ = false;
-  }
-
- private:
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_;
-};
 
 struct ConvertCommand {
   ConvertOptions options;
@@ -55,7 +31,12 @@ Result<int> run_convert(ConvertCommand& command) {
     options.rules.push_back(std::move(rule));
   }
   ProgressLine line;
-  options.progress = [&line](const ConvertProgress& progress) { line.show(progress); };
+  options.progress = [&line](const ConvertProgress& progress) {
+    line.show(fmt::format("{} {:3} % of {:.1f} MiB  {}", progress.verifying ? "verifying" : "writing",
+                          100 * progress.done_bytes / progress.total_bytes,
+                          static_cast<double>(progress.total_bytes) / 1048576.0,
+                          progress.tensor.substr(0, 40)));
+  };
   options.should_stop = interrupted;
   const std::string name = options.model.empty() ? "embedded model" : options.model;
   if (isatty(2))  // elsewhere standard error is for errors: one line, or none

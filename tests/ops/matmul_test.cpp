@@ -85,7 +85,7 @@ TEST_P(WeightType, ProductMatchesDouble) {
 
 TEST_P(WeightType, ProductIsTheSameBitsForAnyThreadsAndCompany) {
   const std::vector<float> y = product(1, 0, kInputs);
-  for (int threads : {2, 3, 20}) {
+  for (int threads : {2, 3}) {
     const std::vector<float> again = product(threads, 0, kInputs);
     EXPECT_EQ(std::memcmp(again.data(), y.data(), y.size() * sizeof(float)), 0) << threads;
   }

@@ -66,11 +66,15 @@ TEST(Quantize, WritesTheTypesOfTheMixAndSaysHowFarOff) {
   EXPECT_EQ(result->gguf().integer("general.file_type").value(), 15);
   for (const ConvertReport::Tensor& t : report->tensors) {
     // Rounding to steps of 1/15 or 1/63 of a range of some 6 standard deviations, over sqrt(12).
-    if (t.type == DType::q4_k)
+    if (t.type == DType::q4_k) {
       EXPECT_NEAR(t.relative_rms_error(), 6.0 / 15 / std::sqrt(12.0), 0.06) << t.name;
-    if (t.type == DType::q6_k)
+    }
+    if (t.type == DType::q6_k) {
       EXPECT_NEAR(t.relative_rms_error(), 6.0 / 63 / std::sqrt(12.0), 0.015) << t.name;
-    if (!t.is_matrix) EXPECT_EQ(t.type, DType::f32) << t.name;
+    }
+    if (!t.is_matrix) {
+      EXPECT_EQ(t.type, DType::f32) << t.name;
+    }
   }
   EXPECT_THAT(format_matrices(*report), AllOf(HasSubstr("token_embd.weight"), HasSubstr("q6_k")));
 }
@@ -214,7 +218,9 @@ TEST_F(Importance, OfATextNamesEveryMatrixAndIsTheMeanSquareOfItsInputs) {
     EXPECT_EQ((*importance)[i].size(), specs[i].is_matrix ? static_cast<size_t>(specs[i].shape.back()) : 0u);
     double mean = 0;
     for (const float v : (*importance)[i]) mean += v / static_cast<double>((*importance)[i].size());
-    if (specs[i].is_matrix) EXPECT_NEAR(mean, 1.0, 1e-3) << specs[i].gguf_name;
+    if (specs[i].is_matrix) {
+      EXPECT_NEAR(mean, 1.0, 1e-3) << specs[i].gguf_name;
+    }
   }
   // gate_up and the mixer's input behind the same kind of norm: E[(x w + b)^2] with x of variance 1 has a
   // mean near that of w^2 + b^2, over columns.

@@ -33,7 +33,7 @@ from sambay import Batch, Shape, forward, initial_weights, is_matrix
 
 WARM_UP_STEPS = 40
 AVERAGED_STEPS = 100  # about as many last steps are averaged into the weights that are examined and saved
-DIVERGED = 1.05  # times the loss at the start of the run, averaged over the last steps
+DIVERGED = 4.0  # times the stage's first losses, on average over the last steps; after a stage that ended at rate 0, a new rate costs up to twice
 
 
 @dataclass

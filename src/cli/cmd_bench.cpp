@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/memory_option.h"
 #include "tools/bench.h"
 
 namespace sambay {
@@ -19,7 +20,8 @@ void add_bench(CLI::App& app, Action& action) {
   CLI::App* cmd = app.add_subcommand("bench", "Measure prefill and decode speed beside the memory bandwidth");
   auto* model = cmd->add_option("model,-m,--model", options->model,
                                 "Model: folder, .safetensors or GGUF (default: the embedded one)");
-  cmd->add_option("--synthetic", options->synthetic, "Random weights at the shapes of: phi4-mini-flash")
+  cmd->add_option("--synthetic", options->synthetic,
+                  "Random weights at the shapes of: phi4-mini-flash, small")
       ->excludes(model);
   cmd->add_option("--type", *type, "Type of synthetic weights (default q8_0)")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
@@ -31,6 +33,7 @@ void add_bench(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1024));
   cmd->add_option("--kv,--cache-type", *kv, "Type of the KV cache (default f16)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
+  add_memory_option(*cmd, options->memory_limit);
   cmd->add_option("--isa", options->isa, "Instruction set: avx2 or scalar (default: best supported)");
   cmd->add_option("--chunk,--ubatch-size", options->chunk, "Prompt rows per step (default 256)");
   cmd->add_flag("--json", *json, "JSON Lines, one object per result");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
 #include "eval/compare.h"
@@ -60,6 +61,7 @@ void add_compare(CLI::App& app, Action& action) {
   cmd->add_option("--limit", o->compare.limit, "Only the first N tokens of the text, 0 = all (0)");
   cmd->add_option("-t,--threads", o->compare.threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
+  add_memory_option(*cmd, o->compare.memory_limit);
   const auto side = [&](const std::string& name, CompareSide& of, std::string& kv, std::string& type) {
     const std::string letter = name == "A" ? "a" : "b";
     cmd->add_option("--kv-" + letter, kv, "Type of " + name + "'s KV cache: f32, f16 or q8_0 (f16)")

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/embedded.h"
+#include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
 #include "eval/card.h"
@@ -97,6 +98,7 @@ void add_eval(CLI::App& app, Action& action) {
   cmd->add_option("--parallel,--batch", o->eval.parallel, "Problems answered at once (16)");
   cmd->add_option("-t,--threads", o->eval.threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
+  add_memory_option(*cmd, o->eval.memory_limit);
   cmd->add_option("--isa", o->eval.isa, "Instruction set: avx2 or scalar (default: best supported)");
   cmd->add_flag("--json", o->json, "One JSON object");
   auto* failures = cmd->add_flag("--failures", o->failures, "Also every problem that went wrong");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/memory_option.h"
 #include "tools/logits.h"
 
 namespace sambay {
@@ -22,6 +23,7 @@ void add_logits(CLI::App& app, Action& action) {
   cmd->add_flag("--last", options->last, "Only the last row, computed by the prefill shortcut");
   cmd->add_option("--kv,--cache-type", *kv, "Type of the KV cache (default f32)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
+  add_memory_option(*cmd, options->memory_limit);
   cmd->add_option("--isa", options->isa, "Instruction set: avx2 or scalar (default: best supported)");
   cmd->add_option("-t,--threads", options->threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));

@@ -67,9 +67,9 @@ Exit status: 0 done; 1 other; 2 usage; 3 model or input file; 4 memory; 5 input/
 "sambay COMMAND --help" explains each command.)";
 
 // A new command is one line here.
-constexpr std::array kCommands = {add_run,    add_convert,  add_quantize,  add_imatrix,
-                                  add_info,   add_eval,     add_compare,   add_bench,
-                                  add_logits, add_tokenize, add_detokenize};
+constexpr std::array kCommands = {add_run,   add_convert, add_quantize, add_imatrix,
+                                  add_info,  add_plan,    add_eval,     add_compare,
+                                  add_bench, add_logits,  add_tokenize, add_detokenize};
 
 /// How many letters have to be changed, added or left out to turn one word into the other.
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -13,7 +13,7 @@ namespace {
 
 // The program itself, its libraries, its threads' stacks and what the C++ library keeps: measured (docs/
 // testing.md, "Memory").
-constexpr int64_t kProgramBytes = int64_t{7} << 20;
+constexpr int64_t kProgramBytes = int64_t{6} << 20;
 constexpr int64_t kSamplerBytesPerToken = 8 + 4;  // SamplerScratch: a weight and a candidate
 constexpr int kShortestContext = 256;             // that is worth advising
 

@@ -1,0 +1,141 @@
+"""Checks of `sambay plan` and --memory; run_test.py runs them."""
+import json, os, re, shutil, struct, tempfile
+
+from harness import CONFIG, POCKET, PROGRAM, SCRATCH, check, pocket_gguf, refuses, run
+
+
+def plan(*args):
+    status, out, err = run("plan", *args, "--json")
+    assert status == 0 and err == "", err
+    report = json.loads(out)
+    assert sum(c["bytes"] for c in report["components"]) == report["total_bytes"], report
+    return report
+
+
+def peak_of(*args):
+    """Runs the program; returns the most memory that was resident, in bytes."""
+    pid = os.posix_spawn(PROGRAM, [PROGRAM, *args], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+    _, status, usage = os.wait4(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, (args, status)
+    return usage.ru_maxrss * 1024
+
+
+def model_of_zeros():
+    """A model large enough that weights and caches are most of the memory: half of it each, with the pocket model's tokenizer. Its
+    weights are a hole in the file, which reads as zeros."""
+    to = tempfile.mkdtemp(dir=SCRATCH)
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copy(os.path.join(POCKET, name), to)
+    hidden, inner, layers, wide, state, rank, head = 1024, 2048, 4, 256, 16, 64, 64
+    config = {**CONFIG, "hidden_size": hidden, "num_hidden_layers": layers, "intermediate_size": wide, "num_attention_heads": 16,
+              "num_key_value_heads": 16, "sliding_window": 512, "mamba_dt_rank": rank, "max_position_embeddings": 65536}
+    with open(os.path.join(to, "config.json"), "w") as f:
+        json.dump(config, f)
+    shapes = {"embed_tokens.weight": [CONFIG["vocab_size"], hidden], "final_layernorm.weight": [hidden], "final_layernorm.bias": [hidden]}
+    for i in range(layers):
+        own = {f"{norm}_layernorm.{part}": [hidden] for norm in ("input", "post_attention") for part in ("weight", "bias")}
+        own |= {"mlp.fc1.weight": [2 * wide, hidden], "mlp.fc2.weight": [hidden, wide]}
+        if i % 2 == 0:
+            own |= {"attn.in_proj.weight": [2 * inner, hidden], "attn.conv1d.weight": [inner, 1, 4], "attn.conv1d.bias": [inner],
+                    "attn.x_proj.weight": [rank + 2 * state, inner], "attn.dt_proj.weight": [inner, rank], "attn.dt_proj.bias": [inner],
+                    "attn.A_log": [inner, state], "attn.D": [inner], "attn.out_proj.weight": [hidden, inner]}
+        else:
+            own |= {"attn.Wqkv.weight": [3 * hidden, hidden], "attn.Wqkv.bias": [3 * hidden], "attn.out_proj.weight": [hidden, hidden],
+                    "attn.out_proj.bias": [hidden], "attn.inner_cross_attn.subln.weight": [2 * head]}
+            own |= {f"attn.inner_cross_attn.lambda_{v}": [head] for v in ("q1", "k1", "q2", "k2")}
+        shapes |= {f"layers.{i}.{name}": shape for name, shape in own.items()}
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = 2
+        for d in shape:
+            size *= d
+        header["model." + name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(os.path.join(to, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.truncate(8 + len(text) + at)
+    return to
+
+
+def close(planned, peak):
+    """Three in a hundred, of sizes where the program itself (its libraries, what malloc keeps: a megabyte more or less) is a few."""
+    assert abs(planned - peak) <= 0.03 * peak, f"planned {planned / 2**20:.1f} MiB, {peak / 2**20:.1f} MiB were resident"
+
+
+@check
+def a_plan_of_synthetic_shapes_is_what_bench_then_uses():
+    for args in (["--kv", "f32", "-p", "2048"], ["--kv", "q8_0", "-p", "512", "--type", "bf16"]):
+        path = os.path.join(SCRATCH, "bench.json")
+        status, out, err = run("bench", "--synthetic", "small", "-n", "0", "-r", "1", "--json", *args)
+        assert status == 0, err
+        report = json.loads(out)
+        close(report["planned_bytes"], report["peak_bytes"])
+
+
+@check
+def a_plan_of_a_model_is_what_run_then_uses_with_its_context_full():
+    model = model_of_zeros()
+    context = 4096
+    for kv in ("f32", "f16"):
+        report = plan(model, "-c", str(context), "--kv", kv)
+        own = sum(c["bytes"] for c in report["components"] if c["component"] != "program")
+        assert own > 0.85 * report["total_bytes"], "the case says little about the plan"
+        question = os.path.join(SCRATCH, "long.txt")
+        with open(question, "w") as f:  # digits are a token each
+            f.write("0123456789" * (context // 10 - 1))
+        args = ["run", "-m", model, "--raw", "--ignore-eos", "-n", "3", "-c", str(context), "--kv", kv, "-f", question]
+        close(report["total_bytes"], peak_of(*args))
+
+
+@check
+def a_plan_knows_the_file_and_the_shapes():
+    report = plan(pocket_gguf("q8_0"), "--parallel", "3", "-c", "1000", "--chunk", "10")
+    by_name = {}
+    for c in report["components"]:
+        by_name[c["component"]] = by_name.get(c["component"], 0) + c["bytes"]
+    assert sum(by_name[n] for n in ("weights", "embedding", "header")) == os.path.getsize(pocket_gguf("q8_0")), by_name
+    page = 2 * 4 * 16 * 2 * 64  # keys and values of 4 heads with 16 elements of 2 bytes in 64 positions
+    assert by_name["kv_shared"] == 3 * 16 * page, by_name
+    assert by_name["kv_window"] == 3 * 3 * ((128 + 10) // 64 + 2) * page, by_name  # 3 layers with a window of 128
+    assert {(f["kv"], f["context"]) for f in report["contexts"]} == {(kv, 4096) for kv in ("f32", "f16", "q8_0")}
+    status, out, err = run("plan", "--synthetic", "phi4-mini-flash", "--memory", "5G")
+    assert status == 0 and "fit in --memory 5.00 GiB" in out and "KV of the shared layer" in out, out
+    limited = plan("--synthetic", "phi4-mini-flash", "--memory", "4.4G", "-c", "262144")
+    longest = {f["kv"]: f["context"] for f in limited["longest_contexts"]}
+    assert not limited["fits"] and 0 < longest["f32"] < longest["f16"] < longest["q8_0"] < 262144, limited
+    for args in (["-c", "1"], ["-c", "5000"], ["--parallel", "0"], ["--chunk", "0"], ["--kv", "q4"], ["--synthetic", "none"]):
+        refuses(2, "plan", *args, says=args[0] if args[0] != "--synthetic" else "none")
+    refuses(2, "plan", POCKET, "--synthetic", "small", says="--synthetic")
+    refuses(3, "plan", "/no/such/model", says="/no/such/model")
+
+
+@check
+def memory_is_obeyed_or_refused_with_advice_that_holds():
+    total = plan(POCKET)["total_bytes"]
+    assert run("run", "-m", POCKET, "--memory", str(total), "-n", "1", "hi")[0] == 0
+    refused = run("run", "-m", POCKET, "--memory", str(total - 1), "hi")
+    refuses(4, "run", "-m", POCKET, "--memory", str(total - 1), "hi", says=["--memory", "needs", "weights", "; fits with -c ", "--kv q8_0"])
+    context = re.search(r"fits with -c (\d+)", refused[2]).group(1)
+    assert run("run", "-m", POCKET, "--memory", str(total - 1), "-c", context, "-n", "1", "hi")[0] == 0
+    assert run("run", "-m", POCKET, "--memory", str(total - 1), "--kv", "q8_0", "-n", "1", "hi")[0] == 0
+    refuses(4, "run", "-m", POCKET, "--memory", "1M", "hi", says="only smaller weights would fit")
+
+
+@check
+def every_command_that_loads_a_model_knows_memory():
+    ids, text = os.path.join(SCRATCH, "ids.txt"), os.path.join(SCRATCH, "some.txt")
+    for path, content in ((ids, "1 2 3\n".replace(" ", "\n")), (text, "What is 3 + 4?")):
+        with open(path, "w") as f:
+            f.write(content)
+    out = os.path.join(SCRATCH, "out.safetensors")
+    commands = (["run", "hi"], ["eval", "pocket", "--limit", "1"], ["bench", "-p", "8", "-n", "2", "-r", "1"],
+                ["logits", "--ids", ids, "--out", out], ["compare", "--text", text])
+    for command in commands:
+        refuses(4, *command, "--memory", "2M", says=["--memory", "needs", "weights"])
+        assert run(*command, "--memory", "1G")[0] == 0, command
+        for wrong in ("0", "0K", "-1G", "12X", "G", "3..5G", "", "1e3", "9999999999999T", "nan"):
+            refuses(2, *command, f"--memory={wrong}", says="--memory")
+    assert "--parallel" in run("eval", "pocket", "--parallel", "500", "--memory", "100M")[2]
+    refuses(4, "bench", "--synthetic", "phi4-mini-flash", "--memory", "3G", says=["--memory", "needs 3."])

@@ -342,5 +342,22 @@ TEST_F(EngineTest, ImpossibleOptionsAreRefused) {
   EXPECT_EQ(code_of(o), ErrorCode::not_found);
 }
 
+TEST_F(EngineTest, AMemoryLimitIsObeyedOrRefusedWithAdvice) {
+  EngineOptions options;
+  options.model = pocket();
+  options.threads = 1;
+  options.max_sequences = 64;
+  options.memory_limit = 64 << 20;
+  const auto refused = Engine::open(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::out_of_memory);
+  for (const char* part : {"--memory 64.0 MiB: needs ", "; fits with -c ", "--parallel "})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+  options.max_sequences = 2;
+  EXPECT_TRUE(Engine::open(options));
+  options.memory_limit = -1;
+  EXPECT_EQ(Engine::open(options).error().code, ErrorCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace sambay

@@ -83,9 +83,9 @@ class NativeOps:
     residual = torch.float32
 
     def __init__(self, folder: Path):
-        self.library = build_kernels(folder)
-        self.library.cross_entropy.restype = ctypes.c_float
-        library = self.library
+        self.kernels = build_kernels(folder)
+        self.kernels.cross_entropy.restype = ctypes.c_float
+        library = self.kernels
 
         class AddNorm(Function):
             @staticmethod

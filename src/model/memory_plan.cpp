@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <string_view>
 
 #include "base/byte_size.h"
@@ -59,7 +60,7 @@ std::string largest_items(const MemoryPlan& plan) {
     else
       same->first += item.bytes;
   }
-  std::stable_sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::sort(sums.begin(), sums.end(), std::greater<>());
   std::string text;
   int64_t rest = 0;
   for (size_t i = 0; i < sums.size(); i++) {

@@ -72,10 +72,14 @@ class Condition:
         ]
 
     def line(self) -> str:
+        """` pressure 82>75? 82>75 true`: what is asked, how the numbers compare, and the verdict on the
+        signs; ` door closed? open false` for a state."""
         truth = "true" if self.holds() else "false"
         if self.comparison == "is":
-            return f" {self.name} {self.wanted} {truth}"
-        return f" {self.name} {self.actual}{self.comparison}{self.wanted} {truth}"
+            return f" {self.name} {self.wanted}? {self.actual} {truth}"
+        actual, wanted = float(self.actual), float(self.wanted)
+        sign = ">" if actual > wanted else "<" if actual < wanted else "="
+        return f" {self.name} {self.actual}{self.comparison}{self.wanted}? {self.actual}{sign}{self.wanted} {truth}"
 
     def key(self) -> str:
         return f"{self.name}{'=' if self.comparison == 'is' else self.comparison}{self.wanted}"

@@ -51,6 +51,10 @@ def check_order(problem: Problem) -> str | None:
     for line in lines[len(pairs) :]:
         if line.startswith(" middle: "):
             continue
+        if line is lines[-1] and asked.startswith("whether"):
+            claim, _, line = line.partition("?")
+            if claim.split(" ") != ["", asked.split(" ")[1], sign, asked.split(" ")[2]]:
+                return f"'{claim}' is not what is asked"
         words = line.removeprefix(" ").split(" ")
         signs = set(words[1::2])
         if (

@@ -409,7 +409,8 @@ def _solved(names: list[str], pairs: list[tuple[str, str]], sign: str, asked: st
     if what in ("whether", "upper", "lower"):
         one, other = arguments
         first, second = (one, other) if chain[-1] == one else (other, one)
-        lines.append(f" {first} {sign} {second}")
+        asked_first = f" {one} {sign} {other}?" if what == "whether" else ""
+        lines.append(f"{asked_first} {first} {sign} {second}")
         answer = first if what == "upper" else second if what == "lower" else "yes" if first == one else "no"
     return lines, answer
 

@@ -1,11 +1,11 @@
 """Stories told whole: phrases/word_plots.txt has plots (numbers and steps) and texts that tell them.
 
     name | nouns | numbers and conditions | steps
-    reading | - | a=8-40 b=3-14 c=20-300 c>a | read a*b; left r1+c
+    reading | - | a=8-40 b=3-14 c=20-300 c>a | a*b; r1+c
 
-Numbers: `a=8-40` between, `c=a*b` calculated, `c>a` must hold. Steps: label, then an operation on numbers,
-constants and earlier results (r1, r2...); `//` and `%` are quotient and rest of an uneven division; a label
-in {} is a word of the story, and `$` before it says that the result is money. In texts {a} is a number, {$a}
+Numbers: `a=8-40` between, `c=a*b` calculated, `c>a` must hold. Steps: operations on numbers, constants and
+earlier results (r1, r2...); `//` and `%` are quotient and rest of an uneven division, and `$` before a step
+says that its result is money. In texts {a} is a number, {$a}
 money, {a_times} "twice".
 """
 
@@ -19,7 +19,7 @@ from problem import Source
 from tales import MOST, Scene, Step, Story, calculated, some_number, times_in_words
 from vocabulary import NOUNS, may_meet, with_article
 
-_OPERATION = re.compile(r"(\$?)([^ ]+) (\w+)(//|[-+*/%])(\w+)")
+_OPERATION = re.compile(r"(\$?)(\w+)(//|[-+*/%])(\w+)")
 _MONEY = (
     (50, "${}"),
     (16, "{} dollars"),
@@ -36,7 +36,7 @@ class Plot:
     name: str
     kinds: list[str]  # of the nouns {t} {s}, {t2} {s2}
     draws: list[tuple]  # ("between", name, least, most) | ("value", name, code) | ("must", code)
-    steps: list[tuple[bool, str, str, str, str]]  # (is money, label, left, operation, right)
+    steps: list[tuple[bool, str, str, str]]  # (is money, left, operation, right)
 
 
 def _parsed(line: str) -> Plot:
@@ -56,7 +56,7 @@ def _parsed(line: str) -> Plot:
         parts = _OPERATION.fullmatch(step.strip())
         if not parts:
             raise ValueError(f"plot {name}: '{step}' is no step")
-        parsed_steps.append((bool(parts[1]), parts[2], parts[3], parts[4], parts[5]))
+        parsed_steps.append((bool(parts[1]), parts[2], parts[3], parts[4]))
     return Plot(name, [] if kinds == "-" else kinds.split(), draws, parsed_steps)
 
 
@@ -81,10 +81,10 @@ def _drawn(plot: Plot, rng) -> dict[str, int] | None:
     return values
 
 
-def _solved(plot: Plot, values: dict[str, int], words: dict[str, str]) -> list[Step] | None:
+def _solved(plot: Plot, values: dict[str, int]) -> list[Step] | None:
     known = dict(values)
     steps = []
-    for number, (_, label, left, operation, right) in enumerate(plot.steps, 1):
+    for number, (_, left, operation, right) in enumerate(plot.steps, 1):
         a = int(left) if left.isdigit() else known[left]
         b = int(right) if right.isdigit() else known[right]
         if operation in ("/", "//", "%") and (b == 0 or (operation == "/" and a % b)):
@@ -92,7 +92,7 @@ def _solved(plot: Plot, values: dict[str, int], words: dict[str, str]) -> list[S
         result = known[f"r{number}"] = calculated(a, operation, b)
         if not 0 <= result <= MOST:
             return None
-        steps.append(Step(words[label[1:-1]] if label[0] == "{" else label, a, operation, b))
+        steps.append(Step(a, operation, b))
     return steps
 
 
@@ -117,7 +117,7 @@ def tell_plot(source: Source) -> Story | None:
     }
     for _ in range(40):
         values = _drawn(plot, rng)
-        steps = _solved(plot, values, words) if values else None
+        steps = _solved(plot, values) if values else None
         if steps:
             break
     else:

@@ -26,6 +26,12 @@ def _is_so(name: str, comparison: str, wanted: str, readings: dict[str, str]) ->
     )
 
 
+def _compared(actual: str, comparison: str, wanted: str) -> str:
+    """`82>75? 82>75`: the comparison that is asked about, then the one that is so."""
+    signs = [sign for sign, so in (("<", float(actual) < float(wanted)), (">", float(actual) > float(wanted))) if so]
+    return f"{actual}{comparison}{wanted}? {actual}{(signs or ['='])[0]}{wanted}"
+
+
 def check_rule(problem: Problem) -> str | None:
     """Every condition is looked at and rightly joined, in the rules' order, and the outcome is theirs."""
     kind, state, told, fallback = problem.keys[0].removeprefix("rule:").split("|")
@@ -47,7 +53,7 @@ def check_rule(problem: Problem) -> str | None:
             name, comparison, wanted = _KEYED.fullmatch(condition).groups()
             truth = _is_so(name, comparison, wanted, readings)
             truths.append(truth)
-            written = f"{wanted}" if comparison == "=" else f"{readings[name]}{comparison}{wanted}"
+            written = f"{wanted}? {readings[name]}" if comparison == "=" else _compared(readings[name], comparison, wanted)
             if wanted[0].isdigit() and wanted not in question:
                 return f"the question does not tell {wanted}"
             if lines[position] != f" {name} {written} {'true' if truth else 'false'}":
@@ -62,6 +68,11 @@ def check_rule(problem: Problem) -> str | None:
                 return f"'{lines[position]}' is wrong"
             if [word == "true" for word in re.findall("true|false", joined[1])] != truths:
                 return f"'{lines[position]}' does not join the lines before it"
+            position += 1
+        if kind in ("only", "never", "both"):
+            bearing = "only if" if kind != "never" and not results else "not if"
+            if lines[position] != f" {bearing} {'true' if result else 'false'}":
+                return f"'{lines[position]}' does not say what the conditions bear on"
             position += 1
         results.append(result)
         if result:

@@ -7,7 +7,7 @@ of its own.
 from __future__ import annotations
 
 from problem import Problem
-from work import contained_keys, div_lines, mul_lines, signed_lines, sub_lines
+from work import contained_keys, div_lines, is_small, mul_lines, signed_lines, sub_lines
 
 
 class Work:
@@ -26,14 +26,14 @@ class Work:
         )
 
     def add(self, a: int, b: int) -> int:
-        if b < 0 and _have_two_digits(a, b):
+        if b < 0 and is_small(a, b):
             self.say(f"{a}+({b})={a + b}")
         else:
             self.say(*signed_lines(a, b))
         return a + b
 
     def subtract(self, a: int, b: int) -> int:
-        if b < 0 and _have_two_digits(a, b) or b == 0:
+        if b < 0 and is_small(a, b) or b == 0:
             self.say(f"{a}-{bracketed(b)}={a - b}")
         elif b < 0:
             self.say(f"{a}-({b})={a}+{-b}")
@@ -66,7 +66,3 @@ class Work:
 def bracketed(number: int) -> str:
     """As the second operand of * or /, or after a sign."""
     return f"({number})" if number < 0 else str(number)
-
-
-def _have_two_digits(a: int, b: int) -> bool:
-    return abs(a) < 100 and abs(b) < 100

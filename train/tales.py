@@ -18,9 +18,8 @@ _BOOK = Storybook("word_tales.txt")
 
 @dataclass
 class Step:
-    """One operation of the solution: ` label left operation right`."""
+    """One operation of the solution."""
 
-    label: str
     left: int
     operation: str
     right: int
@@ -170,13 +169,13 @@ class _Tale:
         self.steps: list[Step] = []
         self.count = 0
 
-    def step(self, label: str, operation: str, right: int) -> None:
-        self.steps.append(Step(label, self.count, operation, right))
+    def step(self, operation: str, right: int) -> None:
+        self.steps.append(Step(self.count, operation, right))
         self.count = calculated(self.count, operation, right)
 
-    def first(self, label: str, left: int, operation: str, right: int) -> None:
+    def first(self, left: int, operation: str, right: int) -> None:
         self.count = left
-        self.step(label, operation, right)
+        self.step(operation, right)
 
     def say(self, name: str, **more) -> None:
         """Adds a clause: a sentence where the split has some, else a verb phrase; both where both exist."""
@@ -195,21 +194,21 @@ def _open(tale: _Tale) -> None:
     elif kind == "groups":
         k = some_number(rng, 60) if rng.random() < 0.25 else rng.randint(2, 12)
         x = some_number(rng, min(99, MOST // k // 2))
-        tale.first("total", k, "*", x)
+        tale.first(k, "*", x)
         tale.say("open.groups", k=k, x=x)
     elif kind == "two":
         x, y = some_number(rng, 600), some_number(rng, 600)
-        tale.first("total", x, "+", y)
+        tale.first(x, "+", y)
         tale.say("open.two", x=x, y=y)
     elif kind == "times":
         x, y = some_number(rng, 300), rng.randint(2, 5)
-        tale.first(name, x, "*", y)
+        tale.first(x, "*", y)
         tale.clauses.append((True, tale.scene.say("open.times", x=x, times=times_in_words(y))))
     else:
         x, y = some_number(rng, 600, 4), some_number(rng, 300)
         if kind == "fewer":
             x, y = max(x, y) + 1, min(x, y)
-        tale.first(name, x, "+" if kind == "than" else "-", y)
+        tale.first(x, "+" if kind == "than" else "-", y)
         tale.clauses.append((True, tale.scene.say(f"open.{kind}", x=x, y=y)))
 
 
@@ -225,18 +224,18 @@ def _events(tale: _Tale, how_many: int, kind: str, prefix: str = "") -> None:
         if what == "gain":
             x = some_number(rng, 900 if tale.count > 60 else 120)
             tale.say(prefix + "gain", x=x)
-            tale.step("total", "+", x)
+            tale.step("+", x)
         elif what == "loss":
             x = some_number(rng, tale.count - 1)
             special = not prefix and f"loss.{kind}" in _BOOK and rng.random() < 0.4
             tale.say(f"loss.{kind}" if special else prefix + "loss", x=x)
-            tale.step("left", "-", x)
+            tale.step("-", x)
         elif what == "half":
             tale.say(prefix + "half")
-            tale.step("left", "/", 2)
+            tale.step("/", 2)
         else:
             tale.say(what)
-            tale.step("total", "*", 2 if what == "double" else 3)
+            tale.step("*", 2 if what == "double" else 3)
 
 
 def _divisors(number: int, most: int = 15) -> list[int]:
@@ -246,7 +245,7 @@ def _divisors(number: int, most: int = 15) -> list[int]:
 def _question(tale: _Tale, prefix: str = "") -> str:
     """The last sentences, with the steps that they ask for."""
     rng, scene = tale.rng, tale.scene
-    shrinks = bool(tale.steps) and tale.steps[-1].label == "left"
+    shrinks = bool(tale.steps) and tale.steps[-1].operation in "-/"
     plain = "left" if shrinks and rng.random() < 0.7 else "now"
     wanted = rng.random()
     if len(tale.steps) and wanted < 0.5 or len(tale.steps) > 3:
@@ -255,21 +254,21 @@ def _question(tale: _Tale, prefix: str = "") -> str:
     if wanted < 0.8 and divisors:
         k = rng.choice(divisors)
         if rng.random() < 0.55:
-            tale.step("each", "/", k)
+            tale.step("/", k)
             return scene.say(f"{prefix}share" if prefix else "ask.share", k=k)
         text = scene.say(f"{prefix}pack" if prefix else "ask.pack", k=k)
-        tale.step("groups", "/", k)
+        tale.step("/", k)
         return text
     if prefix:
         return scene.say(prefix + plain) if tale.steps else ""
     if wanted < 0.87:
         k = tale.count + some_number(rng, 200, 1)
-        tale.steps.append(Step("more", k, "-", tale.count))
+        tale.steps.append(Step(k, "-", tale.count))
         tale.count = k - tale.count
         return scene.say("ask.need", k=k)
     if wanted < 0.94:
         k = some_number(rng, 600)
-        tale.step("total", "+", k)
+        tale.step("+", k)
         return scene.say("ask.together", k=k)
     k = some_number(rng, 900)
     if k == tale.count:
@@ -278,7 +277,7 @@ def _question(tale: _Tale, prefix: str = "") -> str:
     people = (scene.main.name, scene.words["O2"])
     if k > tale.count:
         people = people[::-1]
-    tale.steps.append(Step("more", more, "-", less))
+    tale.steps.append(Step(more, "-", less))
     tale.count = more - less
     return scene.say("ask.difference", k=k, more=people[0], less=people[1])
 
@@ -379,7 +378,7 @@ def _of_a_place(tale: _Tale, events: int, kind: str) -> str:
     scene.past = False
     if rng.random() < 0.4:
         k, x = rng.randint(2, 24), some_number(rng, 90)
-        tale.first("total", k, "*", x)
+        tale.first(k, "*", x)
         sentences = [scene.say("place.groups", k=k, x=x)]
     else:
         tale.count = some_number(rng, 900, 6)
@@ -397,12 +396,12 @@ def _question_first(tale: _Tale, events: int, kind: str) -> str:
     tale.count = some_number(rng, 900, 5)
     if rng.random() < 0.3:
         k, x = rng.randint(2, 12), some_number(rng, 60)
-        tale.first("total", k, "*", x)
+        tale.first(k, "*", x)
         tale.say("open.groups", k=k, x=x)
     else:
         tale.say("open", x=tale.count)
     _events(tale, events, kind)
-    shrinks = tale.steps[-1].label == "left"
+    shrinks = tale.steps[-1].operation in "-/"
     story = _joined([text for _, text in tale.clauses])
     return capitalised(
         scene.say("first.left" if shrinks and rng.random() < 0.7 else "first.now", story=story)
@@ -418,9 +417,9 @@ def _terse(tale: _Tale, events: int) -> str:
         if tale.count < 4 or rng.random() < 0.5:
             x = some_number(rng, 200)
             signs, words = signs + f"{rng.choice((', ', ' '))}+{x}", words + scene.say("terse.plus", x=x)
-            tale.step("total", "+", x)
+            tale.step("+", x)
         else:
             x = some_number(rng, tale.count - 1)
             signs, words = signs + f"{rng.choice((', ', ' '))}-{x}", words + scene.say("terse.minus", x=x)
-            tale.step("left", "-", x)
+            tale.step("-", x)
     return scene.say("terse", x=start, signs=signs, words=words)

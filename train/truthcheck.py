@@ -95,8 +95,12 @@ def _check_reduction(lines: list[str], expression: str, given: str, answer: str)
     told = [f"{name}: {str(value).lower()}" for name, value in values.items()]
     if lines[: len(told)] == told:
         lines = lines[len(told) :]
-    elif lines[0] == expression:
-        lines = lines[1:]
+    else:
+        if lines[0] != expression:
+            return f"'{lines[0]}' is not '{expression}'"
+        if lines[1] != ", ".join(told).replace(":", ""):
+            return f"'{lines[1]}' does not give the values {told}"
+        lines = lines[2:]
     if lines[0] != _filled_in(expression, values):
         return f"'{lines[0]}' is not '{expression}' with {values}"
     wrong = _check_chain(lines)

@@ -186,9 +186,8 @@ def _evaluate(source: Source) -> Problem:
     text = template.format_map({"values": values_text, "expression": _in_notation(rng, tokens)})
     if not text[0].isupper() and text[0] not in names:
         text = capitalised(text)
-    lines = [" " + " ".join(tokens), *(" " + line for line in _reduction(expression, values, bare))]
-    if len(tokens) == 1:
-        lines = lines[1:]
+    lines = [" " + " ".join(tokens), " " + _named(list(values), list(values.values()))]
+    lines += [" " + line for line in _reduction(expression, values, bare)]
     asks_whether = (
         re.search(r"(^|[.,] |\bif .*, )(Is|is|Does|does) ", text) and "true or false" not in text.lower()
     )

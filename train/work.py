@@ -14,7 +14,7 @@ def add_lines(a: int, b: int) -> list[str]:
 
     347+589 | 7+9=16->6 | 4+8+1=13->36 | 3+5+1=9->936
     """
-    if _is_small(a, b):
+    if is_small(a, b):
         return [f"{a}+{_bracketed(b)}={a + b}"]
     _refuse_negative(a, b)
     return [f"{a}+{b}", *_sum_columns(a, b)]
@@ -24,10 +24,11 @@ def sub_lines(a: int, b: int) -> list[str]:
     """a-b: one line when both have at most two digits, else columns from the right.
 
     503-78 | 3<8,13-8=5->5 | 0-1<0,10-1=9,9-7=2->25 | 5-1=4,4-0=4->425
-    A `<` says that the next column lends one. When a is smaller than b the difference is turned round:
+    A `<` says that the next column lends one. When a is smaller than b the difference is turned round, unless both are
+    at most 20:
     78-503=-(503-78) | ... | =-425
     """
-    if _is_small(a, b):
+    if is_small(a, b if 0 <= b <= a else -abs(b)):
         return [f"{a}-{_bracketed(b)}={a - b}"]
     _refuse_negative(a, b)
     if a < b:
@@ -43,7 +44,7 @@ def signed_lines(a: int, b: int) -> list[str]:
     if a >= 0:
         return add_lines(a, b) if b >= 0 else sub_lines(a, -b)
     task = f"{a}+{b}" if b >= 0 else f"{a}-{-b}"
-    if _is_small(a, b):
+    if is_small(a, b):
         return [f"{task}={a + b}"]
     a = -a
     if b < 0:
@@ -152,8 +153,9 @@ _HEADER = re.compile(r"(?:-?\d+[-+]\d+=)?(?:-\()?\d+[-+*/]\d+\)?")
 _CALCULATION = re.compile(r"(\d+)([-+*/])(\d+)")
 
 
-def _is_small(a: int, b: int) -> bool:
-    return abs(a) < 100 and abs(b) < 100
+def is_small(a: int, b: int) -> bool:
+    """Whether a+b is one line; signs are looked after apart, unless the numbers are tiny."""
+    return abs(a) < 100 and abs(b) < 100 if a >= 0 and b >= 0 else abs(a) <= 20 and abs(b) <= 20
 
 
 def _is_power_of_ten(a: int) -> bool:

@@ -139,7 +139,7 @@ def _written(source: Source, a: str, b: str) -> tuple[str, str]:
 def sorting(source: Source) -> Problem:
     kinds = ("ascending", "descending", "largest", "smallest", "second largest", "second smallest", "median")
     kind = source.rng.choices(kinds, (34, 24, 13, 13, 5, 4, 7))[0]
-    count = source.rng.choice((3, 5, 7)) if kind == "median" else source.rng.randint(3, 7)
+    count = source.rng.choice((3, 5)) if kind == "median" else source.rng.randint(3, 6)
     numbers = _several_numbers(source, count)
     question = source.phrase(*_SORT[kind]).format(list=_list(source, list(map(str, numbers))))
     choose = max if kind in ("descending", "largest", "second largest") else min
@@ -155,18 +155,20 @@ def sorting(source: Source) -> Problem:
 def selection_lines(numbers: list[int], choose, rounds: int) -> tuple[list[str], list[int]]:
     """Takes the smallest (choose=min) or largest (max) of what remains, so many times; with the numbers taken.
 
-    45 12 78 33: 45,12->12,78->12,33->12 | 45 78 33: 45,78->45,33->33 | 45 78: 45,78->45 | 78
-    Every number is compared with the best so far, and both stand there before the choice is written.
+    45 2 78 33 | 45 02 78 33: 45,02->02,78->02,33->02 | 45 78 33: 45,78->45,33->33 | 45 78: 45,78->45 | 78
+    The numbers are made equally long, so that two of them compare digit by digit from the left, and every one is
+    compared with the best so far: both stand there before the choice is written.
     """
+    width = max(len(str(number)) for number in numbers)
     remaining = list(numbers)
-    lines, chosen = [], []
+    lines, chosen = [" ".join(map(str, numbers))], []
     for _ in range(rounds):
         best = remaining[0]
-        steps = str(best)
+        steps = f"{best:0{width}}"
         for number in remaining[1:]:
             best = choose(best, number)
-            steps += f",{number}->{best}"
-        listed = " ".join(map(str, remaining))
+            steps += f",{number:0{width}}->{best:0{width}}"
+        listed = " ".join(f"{number:0{width}}" for number in remaining)
         lines.append(f"{listed}: {steps}" if len(remaining) > 1 else listed)
         chosen.append(best)
         remaining.remove(best)
@@ -263,15 +265,22 @@ def _check_verdict(line: str, a: str, sign: str, b: str, answer: str) -> str | N
 
 
 def check_sorting(problem: Problem) -> str | None:
-    """Every line lists what remains, goes through all of it, and takes the smallest, or every line the largest."""
+    """The numbers, made equally long; then every line lists what remains, goes through all of it, and takes the
+    smallest, or every line the largest."""
     lines = problem.thinking.split("\n")
     wanted = sorted(map(int, problem.keys[0].partition(":")[2].split(",")))
+    first, *lines = lines
+    if sorted(first.split(" "), key=int) != list(map(str, wanted)):
+        return f"'{first}' does not list the numbers"
+    widths = {len(text) for line in lines[: len(lines) - (", " in problem.answer)] for text in re.findall(r"\d+", line)}
+    if widths != {len(str(wanted[-1]))}:
+        return f"the numbers are written with {sorted(widths)} digits"
     whole = ", " in problem.answer
     remaining, taken, directions = None, [], {min, max}
     for line in lines[: len(lines) - whole]:
         listed, _, steps = line.partition(": ")
         numbers = [int(text) for text in listed.split(" ")]
-        if sorted(numbers) != wanted if remaining is None else numbers != remaining:
+        if numbers != ([int(text) for text in first.split(" ")] if remaining is None else remaining):
             return f"'{line}' does not list what remains"
         best = numbers[-1]
         if len(numbers) > 1:

@@ -129,10 +129,10 @@ def _permission(source: Source) -> Problem:
         told.append(capitalised(plant.say(section, verb=verb, c=plant.conditions_in_words(rule))) + ".")
     rule_text = " ".join(told)
     question = f"{plant.told()} {capitalised(plant.say('ask.may', verb=verb))}"
-    lines = rules[0].lines()
+    lines = [*rules[0].lines(), _bearing("never" if kind == "never" else "only", rules[0].holds())]
     allowed = rules[0].holds() == (kind != "never")
     if allowed and kind == "both":
-        lines += rules[1].lines()
+        lines += [*rules[1].lines(), _bearing("never", rules[1].holds())]
         allowed = not rules[1].holds()
     answer = "yes" if allowed else "no"
     lines.append(f" allowed: {answer}")
@@ -140,6 +140,11 @@ def _permission(source: Source) -> Problem:
     return _problem(
         source, (rule_text, question), lines, answer, f"{kind}|{plant.state_key()}|{told_rules}|-"
     )
+
+
+def _bearing(kind: str, holds: bool) -> str:
+    """What kind of rule it is, next to what its conditions came to: the two decide."""
+    return f" {'only if' if kind == 'only' else 'not if'} {'true' if holds else 'false'}"
 
 
 # -- two thresholds ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Word problems: stories of one to five steps, put together or told whole, each step a labelled line.
 
-` total 12+15=27`: an operation that fits on one line; ` total` above columns for a larger one.
+` total 12+15=27`: an operation that fits on one line; ` total` above columns for a larger one. The label says what is
+done (` total` adds or multiplies, ` left` subtracts, ` each` divides): the operation is decided before its numbers.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ def _as_problem(story: Story) -> Problem:
     keys = ["word:" + " ".join(re.sub(r"[^\w$€£ ]", " ", story.text.lower()).split())]
     lines: list[str] = []
     for step in story.steps:
-        lines += _written(step.label, step.left, step.operation, step.right)
+        lines += _written(step.left, step.operation, step.right)
         keys += _contained(step.left, step.operation, step.right)
     return Problem.ask("word", story.text, "\n".join(lines), story.answer, keys)
 
 
-def _written(label: str, a: int, operation: str, b: int) -> list[str]:
+def _written(a: int, operation: str, b: int) -> list[str]:
     """One step with its label."""
+    label = _LABELS[operation]
     if operation in ("//", "%"):
         quotient_or_rest = a // b if operation == "//" else a % b
         return [*work.div_lines(a, b), f" {label} {quotient_or_rest}"]
@@ -48,6 +50,7 @@ def _written(label: str, a: int, operation: str, b: int) -> list[str]:
     return [f" {label}", *lines]
 
 
+_LABELS = {"+": "total", "*": "total", "-": "left", "/": "each", "//": "each", "%": "rest"}
 _KEY_NAMES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "div", "%": "div"}
 
 

@@ -32,8 +32,8 @@ PUBLIC = {
     "sambay/sambay.h": {"sampling", "engine", "eval", "cli"},
 }
 # Built with extra instruction-set flags, or included by such a file: an inline function of a C++ header compiled there
-# could become the whole program's copy. base/half.h is written for it (all static).
-SEALED_EXTRA = {"base/half.h"}
+# could become the whole program's copy. these are written for it (all static).
+SEALED_EXTRA = {"base/half.h", "tensor/panel_layout.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 
 

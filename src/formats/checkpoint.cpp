@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
+#include "base/release_pages.h"
 #include "formats/safetensors.h"
 #include "sambay/embedded_model.h"
 
@@ -116,7 +117,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
     if (embedded_model().empty())
       return fail(ErrorCode::not_found,
                   "this build carries no model; give one with -m: a folder, a .safetensors or a GGUF file");
-    return from_gguf_memory(embedded_model(), "embedded model");
+    return from_gguf_memory(embedded_model(), "embedded model", Storage::mapped);
   }
   const auto kind = kind_of(path);
   if (!kind) return tl::unexpected(kind.error());
@@ -126,7 +127,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
   auto file = MappedFile::open(path);
   if (!file) return tl::unexpected(std::move(file).error());
   if (begins_with_gguf(file->bytes())) {
-    auto checkpoint = from_gguf_memory(file->bytes(), path);
+    auto checkpoint = from_gguf_memory(file->bytes(), path, Storage::mapped);
     if (checkpoint) checkpoint->files_.push_back(*std::move(file));
     return checkpoint;
   }
@@ -225,8 +226,10 @@ Result<void> Checkpoint::add_tensors(std::span<const TensorView> tensors, const 
   return {};
 }
 
-Result<Checkpoint> Checkpoint::from_gguf_memory(std::span<const std::byte> bytes, std::string name) {
+Result<Checkpoint> Checkpoint::from_gguf_memory(std::span<const std::byte> bytes, std::string name,
+                                                Storage storage) {
   Checkpoint checkpoint;
+  checkpoint.storage_ = storage;
   checkpoint.kind_ = CheckpointKind::gguf;
   auto reader = GgufReader::parse(bytes, name);
   if (!reader) return tl::unexpected(std::move(reader).error());
@@ -240,6 +243,10 @@ Result<Checkpoint> Checkpoint::from_gguf_memory(std::span<const std::byte> bytes
 const TensorView* Checkpoint::find(std::string_view tensor) const {
   const auto found = by_name_.find(std::string(tensor));
   return found == by_name_.end() ? nullptr : &tensors_[found->second];
+}
+
+void Checkpoint::let_go(std::span<const std::byte> tensor_bytes) const {
+  if (storage_ != Storage::memory) release_pages(tensor_bytes);
 }
 
 const GgufReader& Checkpoint::gguf() const {

@@ -21,6 +21,13 @@ namespace sambay {
 /// Which naming scheme the tensors follow.
 enum class CheckpointKind { hugging_face, gguf };
 
+/// What becomes of tensors' bytes that nobody needs where they are (Checkpoint::let_go).
+enum class Storage {
+  mapped,      ///< pages of a file, the program's own included: they come back when they are read again
+  memory,      ///< somebody's memory: stays
+  disposable,  ///< memory made for one load: its pages are given back, and read as zero afterwards
+};
+
 /// The side files of a Hugging Face folder, as text; absent when the folder has none. At most 1 MiB each, 64
 /// MiB for the two of the tokenizer.
 struct CheckpointText {
@@ -40,8 +47,9 @@ class Checkpoint {
   /// "" is the model embedded in the program (sambay/embedded_model.h).
   /// Errors name the file: not_found for a missing path, shard or config, with what a folder needs to hold.
   static Result<Checkpoint> open(const std::string& path);
-  /// A GGUF already in memory (the embedded model). The bytes must outlive the checkpoint.
-  static Result<Checkpoint> from_gguf_memory(std::span<const std::byte> bytes, std::string name);
+  /// A GGUF already in memory. The bytes must outlive the checkpoint.
+  static Result<Checkpoint> from_gguf_memory(std::span<const std::byte> bytes, std::string name,
+                                             Storage storage = Storage::memory);
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
   ~Checkpoint();
@@ -56,6 +64,9 @@ class Checkpoint {
   const GgufReader& gguf() const;
   /// Only for kind hugging_face.
   const CheckpointText& text() const;
+  /// Whoever copied a tensor calls this with its bytes, or a part of them, so that they are not in memory
+  /// twice.
+  void let_go(std::span<const std::byte> tensor_bytes) const;
   /// Bytes of all files that hold tensors.
   int64_t file_bytes() const { return file_bytes_; }
 
@@ -66,6 +77,7 @@ class Checkpoint {
   Result<void> add_file(MappedFile file);
   Result<void> add_tensors(std::span<const TensorView> tensors, const std::string& file);
   CheckpointKind kind_ = CheckpointKind::gguf;
+  Storage storage_ = Storage::mapped;
   std::string name_;
   std::vector<MappedFile> files_;
   std::vector<TensorView> tensors_;

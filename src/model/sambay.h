@@ -28,7 +28,8 @@ struct GmuWeights {
 };
 
 struct AttentionWeights {
-  Linear qkv;       // [hidden + 2 kv_width, hidden]; of cross layers q alone, [hidden, hidden]
+  Linear q_proj;    // [hidden, hidden]
+  Linear kv_proj;   // [2 kv_width, hidden]; cross layers have none
   Linear out_proj;  // [hidden, hidden]
   DiffWeights diff;
   KvLayer kv;  // where keys and values are: the layer's own, or the shared ones

@@ -2,18 +2,6 @@
 #include "model/sambay.h"
 
 namespace sambay {
-namespace {
-
-/// Rows [first, first + count) of a projection, as one of its own.
-Linear output_rows(const Linear& linear, int64_t first, int64_t count) {
-  Linear part = linear;
-  part.weight.data = linear.weight.row(first);
-  part.weight.rows = count;
-  if (linear.bias) part.bias = linear.bias + first;
-  return part;
-}
-
-}  // namespace
 
 // [k v] of every row of the batch into its pages. Separate from the queries, because layer L/2+1 computes
 // queries for the kept rows only.
@@ -22,7 +10,7 @@ void SambaY::write_kv(int layer, Step& step, const Probe* probe) {
   const int kv_width = config_.kv_width();
   const Rows<float> kv = view(scratch_.wide, step, 2 * kv_width);
   const Rows<float> k = kv.columns(0, kv_width), v = kv.columns(kv_width, kv_width);
-  ops_.matmul(step.h, output_rows(w.qkv, config_.hidden, 2 * kv_width), kv);
+  ops_.matmul(step.h, w.kv_proj, kv);
   ops_.kv_append(step.batch, step.cache, w.kv, k, v);
   if (probe) {
     (*probe)("shared_k", -1, k);
@@ -34,7 +22,7 @@ void SambaY::attend(int layer, Step& step) {
   const AttentionWeights& w = layers_[layer].attention;
   const Rows<float> both = view(scratch_.wide, step, 2 * config_.hidden);
   const Rows<float> q = both.columns(0, config_.hidden), out = both.columns(config_.hidden, config_.hidden);
-  ops_.matmul(step.h, output_rows(w.qkv, 0, config_.hidden), q);
+  ops_.matmul(step.h, w.q_proj, q);
   ops_.diff_attention(step.batch, step.cache, w.kv, w.diff, step.kept, q, out);
   ops_.matmul(out, w.out_proj, step.y);
 }

@@ -1,4 +1,4 @@
-// From a checkpoint to weights by role: matrices stay in the file's mapping, everything small becomes f32.
+// From a checkpoint to weights by role: matrices go where the ops want them, everything small becomes f32.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -23,6 +23,7 @@ class SambaYLoader {
     model_.final_norm_.eps = config.norm_eps;
     for (size_t i = 0; i < specs.size(); i++) {
       place(specs[i], *views[i]);
+      SAMBAY_TRY_VOID(std::move(placed_));
       model_.info_.parameter_count += specs[i].element_count();
       model_.info_.weight_bytes += static_cast<int64_t>(views[i]->bytes.size());
     }
@@ -54,10 +55,17 @@ class SambaYLoader {
       case Role::mamba_out: l.mamba.out_proj.weight = matrix(spec, view); break;
       case Role::gmu_in: l.gmu.in_proj.weight = matrix(spec, view); break;
       case Role::gmu_out: l.gmu.out_proj.weight = matrix(spec, view); break;
+      case Role::q: l.attention.q_proj.weight = matrix(spec, view); break;
+      case Role::q_bias: l.attention.q_proj.bias = small(spec, view); break;
+      // Apart, since layer L/2+1 computes keys and values of all rows, queries of the kept ones.
       case Role::qkv:
-      case Role::q: l.attention.qkv.weight = matrix(spec, view); break;
+        l.attention.q_proj.weight = matrix_rows(spec, view, 0, config.hidden);
+        l.attention.kv_proj.weight = matrix_rows(spec, view, config.hidden, spec.shape[0]);
+        break;
       case Role::qkv_bias:
-      case Role::q_bias: l.attention.qkv.bias = small(spec, view); break;
+        l.attention.q_proj.bias = small(spec, view);
+        l.attention.kv_proj.bias = l.attention.q_proj.bias + config.hidden;
+        break;
       case Role::attn_out: l.attention.out_proj.weight = matrix(spec, view); break;
       case Role::attn_out_bias: l.attention.out_proj.bias = small(spec, view); break;
       case Role::lambda_q1: lambda_q1_ = small(spec, view); break;
@@ -77,8 +85,21 @@ class SambaYLoader {
     if (spec.role == Role::final_norm_bias) model_.final_norm_.bias = small(spec, view);
   }
 
-  static Weight matrix(const TensorSpec& spec, const TensorView& view) {
-    return {view.type, view.bytes.data(), spec.shape[0], spec.shape[1]};
+  Weight matrix(const TensorSpec& spec, const TensorView& view) {
+    return matrix_rows(spec, view, 0, spec.shape[0]);
+  }
+  /// Rows [first, last) of a matrix, as one of their own.
+  Weight matrix_rows(const TensorSpec& spec, const TensorView& view, int64_t first, int64_t last) {
+    const Weight stored = {view.type, view.bytes.data(), spec.shape[0], spec.shape[1]};
+    const Weight part = stored.row_range(first, last - first);
+    const Result<Weight> placed = model_.ops_.place(part);
+    if (!placed) {
+      placed_ = tl::unexpected(placed.error());
+      return {};
+    }
+    if (placed->data != part.data)
+      checkpoint_.let_go({part.data, static_cast<size_t>(part.rows * part.row_bytes())});
+    return *placed;
   }
 
   const float* small(const TensorSpec& spec, const TensorView& view) {
@@ -146,6 +167,7 @@ class SambaYLoader {
 
   SambaY& model_;
   const Checkpoint& checkpoint_;
+  Result<void> placed_;  // what went wrong with the tensor in hand
   const float *lambda_q1_ = nullptr, *lambda_k1_ = nullptr, *lambda_q2_ = nullptr;
 };
 

@@ -12,8 +12,10 @@
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/kernels.h"
+#include "ops/arena.h"
 #include "ops/decoded_matmul.h"
 #include "ops/ops.h"
+#include "tensor/packed_weight.h"
 
 namespace sambay {
 namespace {
@@ -22,8 +24,6 @@ namespace {
 constexpr int64_t kElementGrain = 2048;  // elements of an elementwise op
 constexpr int64_t kChannelGrain = 64;    // channels of convolution and scan
 constexpr int64_t kOutputGrain = 8;      // output rows of a matrix product
-
-constexpr int64_t kInputBlock = 32;  // columns that share a scale when a product rounds its input
 
 const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
 
@@ -35,12 +35,27 @@ class CpuOps final : public Ops {
   std::string_view name() const override { return name_; }
   int threads() const override { return pool_.thread_count(); }
 
+  Result<Weight> place(const Weight& stored) override {
+    const PackedFormat* format = packed_format(stored.type);
+    if (!format || !kernels_.panel_matmul[static_cast<size_t>(stored.type)]) return stored;
+    SAMBAY_TRY(std::byte* const panels, weights_.take(packed_bytes(stored.type, stored.rows, stored.cols)),
+               "laying out weights");
+    const int64_t size = panel_bytes(format->layout, stored.cols);
+    pool_.parallel_for(panel_count(stored.rows), 1, [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; p++) {
+        const auto rows = std::min<int64_t>(kPanelRows, stored.rows - p * kPanelRows);
+        format->pack(stored.row(p * kPanelRows), stored.row_bytes(), static_cast<int>(rows), stored.cols,
+                     panels + p * size);
+      }
+    });
+    return Weight{stored.type, panels, stored.rows, stored.cols, true};
+  }
+
   void embed(const Weight& table, std::span<const TokenId> tokens, Rows<float> y) override {
     SAMBAY_CHECK(table.cols == y.cols && static_cast<int64_t>(tokens.size()) == y.rows, shape("embed", y));
-    const auto decode = dtype_info(table.type).decode;
     for (int64_t t = 0; t < y.rows; t++) {
       SAMBAY_CHECK(tokens[t] >= 0 && tokens[t] < table.rows, fmt::format("token {}", tokens[t]));
-      decode(table.row(tokens[t]), y.row(t), table.cols);
+      dtype_info(table.type).decode(stored_row(table, tokens[t]), y.row(t), table.cols);
     }
   }
 
@@ -57,7 +72,7 @@ class CpuOps final : public Ops {
     SAMBAY_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, shape("matmul", x));
     const auto type = static_cast<size_t>(w.type);
     SAMBAY_CHECK(dtype_info(w.type).is_weight, "weight type");
-    const bool has_kernel = type < kKernelTypeCount && kernels_.matmul[type];
+    if (w.in_panels) return matmul_panels(x, linear, y);
     MatMulArgs args{};
     args.weight = bytes(w.data);
     args.row_bytes = w.row_bytes();
@@ -68,8 +83,7 @@ class CpuOps final : public Ops {
     args.x_rows = x.rows;
     args.y = y.data;
     args.y_stride = y.stride;
-    if (!has_kernel) return matmul_decoded(w, args);
-    if (kernels_.quantizes_input[type]) quantize_input(x, args);
+    if (type >= kKernelTypeCount || !kernels_.matmul[type]) return matmul_decoded(w, args);
     pool_.parallel_for(w.rows, kOutputGrain, [&](int64_t first, int64_t last) {
       MatMulArgs mine = args;
       mine.first = first;
@@ -250,19 +264,48 @@ class CpuOps final : public Ops {
     });
   }
 
-  void quantize_input(Rows<const float> x, MatMulArgs& args) {
-    SAMBAY_CHECK(x.cols % kInputBlock == 0, shape("matmul", x));
-    const int64_t blocks = x.cols / kInputBlock;
-    const auto quants = static_cast<size_t>(x.rows * x.cols);
-    if (input_quants_.size() < quants)
-      input_quants_.resize(quants), input_scales_.resize(quants / kInputBlock);
+  void matmul_panels(Rows<const float> x, const Linear& linear, Rows<float> y) {
+    const Weight& w = linear.weight;
+    PanelArgs args{};
+    args.weight = bytes(w.data);
+    args.cols = w.cols;
+    args.bias = linear.bias;
+    args.x_rows = x.rows;
+    args.y = y.data;
+    args.y_stride = y.stride;
+    quantize_input(x, args);
+    // Whole panels, so that each thread streams contiguous memory.
+    pool_.parallel_for(panel_count(w.rows), 1, [&](int64_t first, int64_t last) {
+      PanelArgs mine = args;
+      mine.first = first * kPanelRows;
+      mine.last = std::min(w.rows, last * kPanelRows);
+      kernels_.panel_matmul[static_cast<size_t>(w.type)](mine);
+    });
+  }
+
+  void quantize_input(Rows<const float> x, PanelArgs& args) {
+    SAMBAY_CHECK(x.cols % kPanelBlock == 0, shape("matmul", x));
+    const int64_t blocks = x.cols / kPanelBlock;
+    const auto levels = static_cast<size_t>(x.rows * x.cols);
+    if (input_levels_.size() < levels)
+      input_levels_.resize(levels), input_blocks_.resize(levels / kPanelBlock);
     pool_.parallel_for(x.rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; t++)
-        kernels_.quantize_row(x.row(t), input_quants_.data() + t * x.cols, input_scales_.data() + t * blocks,
+        kernels_.quantize_row(x.row(t), input_levels_.data() + t * x.cols, input_blocks_.data() + t * blocks,
                               x.cols);
     });
-    args.xq = input_quants_.data();
-    args.xs = input_scales_.data();
+    args.levels = input_levels_.data();
+    args.blocks = input_blocks_.data();
+  }
+
+  /// Row i as stored, wherever it is.
+  const std::byte* stored_row(const Weight& w, int64_t i) {
+    if (!w.in_panels) return w.row(i);
+    stored_row_.resize(static_cast<size_t>(w.row_bytes()));
+    const PackedFormat& format = *packed_format(w.type);
+    format.unpack(w.data + i / kPanelRows * panel_bytes(format.layout, w.cols),
+                  static_cast<int>(i % kPanelRows), w.cols, stored_row_.data());
+    return stored_row_.data();
   }
 
   /// Splits an elementwise op over rows, or over columns when there is one row. fn(row, first column, count).
@@ -301,8 +344,11 @@ class CpuOps final : public Ops {
   const CpuKernels& kernels_;
   ThreadPool pool_;
   std::string name_;
-  std::vector<int8_t> input_quants_;
-  std::vector<float> input_scales_, padded_row_;
+  Arena weights_;  // those that place() laid out anew
+  std::vector<int8_t> input_levels_;
+  std::vector<InputBlock> input_blocks_;
+  std::vector<std::byte> stored_row_;
+  std::vector<float> padded_row_;
   std::vector<RowPlace> places_;
   std::vector<std::vector<float>> attention_scratch_, decode_scratch_;  // of each thread
 };
@@ -310,11 +356,16 @@ class CpuOps final : public Ops {
 }  // namespace
 
 int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads) {
-  const int64_t quants = shape.rows * shape.quantized_cols;
-  const int64_t scales = quants / kInputBlock * static_cast<int64_t>(sizeof(float));
+  const int64_t levels = shape.rows * shape.quantized_cols;
+  const int64_t blocks = levels / kPanelBlock * static_cast<int64_t>(sizeof(InputBlock));
   const int64_t attention = attention_scratch_floats(shape.attention_pairs, shape.head_dim, kPageTokens);
   const int64_t each = attention * static_cast<int64_t>(sizeof(float));
-  return quants + scales + each * (threads > 0 ? threads : physical_core_count());
+  return levels + blocks + each * (threads > 0 ? threads : physical_core_count());
+}
+
+PlacedBytes cpu_placed_bytes(DType type, int64_t rows, int64_t cols) {
+  if (packed_format(type)) return {packed_bytes(type, rows, cols), true};
+  return {dtype_bytes(type, rows * cols), false};
 }
 
 Result<std::unique_ptr<Ops>> make_cpu_ops(const CpuOptions& options) {

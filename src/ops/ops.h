@@ -58,12 +58,15 @@ class Ops {
   virtual std::string_view name() const = 0;  ///< "cpu/avx2"
   virtual int threads() const = 0;
 
-  /// y[t] = table.row(tokens[t]) as f32.   y [T, hidden]
+  /// The weight in the order in which matmul reads it fastest. Where that differs from how it is stored, it
+  /// is a copy that lives as long as the Ops; else what was given. Errors: out_of_memory.
+  virtual Result<Weight> place(const Weight& stored) = 0;
+  /// y[t] = row tokens[t] of the table as f32.   y [T, hidden]
   virtual void embed(const Weight& table, std::span<const TokenId> tokens, Rows<float> y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, per row.   x, y [T, cols]
   virtual void layer_norm(Rows<const float> x, const Norm& norm, Rows<float> y) = 0;
-  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. Block-quantized W with a kernel of its own: x is
-  /// rounded to int8 per block of 32. W of a type without a kernel is decoded to f32 on the way.
+  /// y = x W^T + b.   x [T, in], W [out, in], y [T, out]. W in panels: x is rounded to int8 per block of 32.
+  /// Other block-quantized W is decoded to f32 on the way.
   virtual void matmul(Rows<const float> x, const Linear& linear, Rows<float> y) = 0;
   /// x += y
   virtual void add(Rows<const float> y, Rows<float> x) = 0;
@@ -105,6 +108,12 @@ struct WorkspaceShape {
 };
 /// Bytes that the CPU's ops keep of their own for inputs of this size. threads 0: one per physical core.
 int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads);
+/// Bytes of a weight where place() leaves it, and whether that is a copy.
+struct PlacedBytes {
+  int64_t bytes = 0;
+  bool is_copy = false;
+};
+PlacedBytes cpu_placed_bytes(DType type, int64_t rows, int64_t cols);
 
 /// Errors: invalid_argument (thread count, unknown ISA: lists the known ones), unsupported (this CPU lacks
 /// it).

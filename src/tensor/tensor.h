@@ -27,14 +27,17 @@ struct Rows {
   Rows first_rows(int64_t count) const { return {data, count, cols, stride}; }
 };
 
-/// A matrix as stored, [rows, cols] = [out, in], rows one after another, each a whole number of blocks.
+/// A matrix [rows, cols] = [out, in]: as stored, rows one after another, each a whole number of blocks; or as
+/// Ops::place() laid it out.
 struct Weight {
   DType type = DType::f32;
   const std::byte* data = nullptr;
   int64_t rows = 0, cols = 0;
+  bool in_panels = false;  ///< tensor/panel_layout.h; row() and row_range() are for rows as stored
 
   int64_t row_bytes() const { return dtype_bytes(type, cols); }
   const std::byte* row(int64_t i) const { return data + i * row_bytes(); }
+  Weight row_range(int64_t first, int64_t count) const { return {type, row(first), count, cols}; }
 };
 
 /// y = W x + b; bias [rows] or null.

@@ -28,7 +28,7 @@ constexpr int kStepRows =
     32;  // rows whose logits are asked for at once; those of a large vocabulary are large
 constexpr int kMaxChunk = 1 << 20;
 
-/// Another Ops, listened to: the squares of what goes into each product, by the place of the weights.
+/// Another Ops, listened to: the squares of what goes into each product, by where the weights are stored.
 class ListeningOps final : public Ops {
  public:
   explicit ListeningOps(Ops& ops) : ops_(ops) {}
@@ -37,14 +37,20 @@ class ListeningOps final : public Ops {
     std::vector<double> sums;  // of each column
     int64_t rows = 0;
   };
-  /// Null when nothing was multiplied with weights that lie there.
+  /// Null when nothing was multiplied with weights that are stored there.
   const Squares* of(const std::byte* weights) const {
     const auto found = squares_.find(weights);
     return found == squares_.end() ? nullptr : &found->second;
   }
 
+  Result<Weight> place(const Weight& stored) override {
+    SAMBAY_TRY(const Weight placed, ops_.place(stored), "laying out weights");
+    stored_[placed.data] = stored.data;
+    return placed;
+  }
   void matmul(Rows<const float> x, const Linear& linear, Rows<float> y) override {
-    Squares& squares = squares_[linear.weight.data];
+    const auto stored = stored_.find(linear.weight.data);
+    Squares& squares = squares_[stored == stored_.end() ? linear.weight.data : stored->second];
     squares.sums.resize(static_cast<size_t>(x.cols));
     squares.rows += x.rows;
     for (int64_t t = 0; t < x.rows; t++)
@@ -90,7 +96,8 @@ class ListeningOps final : public Ops {
 
  private:
   Ops& ops_;
-  std::unordered_map<const std::byte*, Squares> squares_;
+  std::unordered_map<const std::byte*, Squares> squares_;          // by where the weights are stored
+  std::unordered_map<const std::byte*, const std::byte*> stored_;  // of where they were placed
 };
 
 Result<std::vector<TokenId>> text_ids(const ImatrixOptions& o, const Checkpoint& checkpoint, int vocab) {

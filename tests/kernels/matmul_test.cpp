@@ -1,4 +1,4 @@
-// Matrix products of every type on every instruction set, against sums in double.
+// Matrix products of plain types on every instruction set, against sums in double.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -19,26 +19,17 @@ class MatMul : public test::EveryIsa {
     int64_t rows, cols, x_rows;
     std::vector<std::byte> weight;
     std::vector<float> decoded, x, bias;
-    std::vector<int8_t> xq;
-    std::vector<float> xs;
   };
 
   Problem make(DType type, int64_t rows, int64_t cols, int64_t x_rows, uint64_t seed) const {
     test::Random random(seed);
-    Problem p{type, rows, cols, x_rows, {}, {}, random.normals(x_rows * cols), random.normals(rows), {}, {}};
+    Problem p{type, rows, cols, x_rows, {}, {}, random.normals(x_rows * cols), random.normals(rows)};
     const std::vector<float> w = random.normals(rows * cols);
     const DTypeInfo& info = dtype_info(type);
     p.weight.resize(static_cast<size_t>(dtype_bytes(type, rows * cols)));
     p.decoded.resize(w.size());
     info.encode(w.data(), p.weight.data(), rows * cols);
     info.decode(p.weight.data(), p.decoded.data(), rows * cols);
-    if (kernels().quantizes_input[static_cast<size_t>(type)]) {
-      p.xq.resize(p.x.size());
-      p.xs.resize(p.x.size() / 32);
-      for (int64_t t = 0; t < x_rows; t++)
-        kernels().quantize_row(p.x.data() + t * cols, p.xq.data() + t * cols, p.xs.data() + t * cols / 32,
-                               cols);
-    }
     return p;
   }
 
@@ -52,8 +43,6 @@ class MatMul : public test::EveryIsa {
     a.bias = bias ? p.bias.data() : nullptr;
     a.x = p.x.data() + first_row * p.cols;
     a.x_stride = p.cols;
-    a.xq = p.xq.data() + (p.xq.empty() ? 0 : first_row * p.cols);
-    a.xs = p.xs.data() + (p.xs.empty() ? 0 : first_row * p.cols / 32);
     a.x_rows = x_rows;
     a.y = y.data();
     a.y_stride = p.rows;
@@ -64,7 +53,7 @@ class MatMul : public test::EveryIsa {
 };
 SAMBAY_FOR_EVERY_ISA(MatMul);
 
-constexpr DType kTypes[] = {DType::f32, DType::f16, DType::bf16, DType::q8_0};
+constexpr DType kTypes[] = {DType::f32, DType::f16, DType::bf16};
 
 TEST_P(MatMul, MatchesDoubleForAllTileRemainders) {
   for (DType type : kTypes)
@@ -82,11 +71,7 @@ TEST_P(MatMul, MatchesDoubleForAllTileRemainders) {
         for (int64_t r = 0; r < rows; r++) {
           double exact = p.bias[r], magnitude = std::fabs(p.bias[r]);
           for (int64_t k = 0; k < cols; k++) {
-            // With quantized input the oracle uses the same rounded input: the kernel's own error is what is
-            // measured.
-            const double x = p.xq.empty()
-                                 ? p.x[t * cols + k]
-                                 : static_cast<double>(p.xq[t * cols + k]) * p.xs[(t * cols + k) / 32];
+            const double x = p.x[t * cols + k];
             exact += p.decoded[r * cols + k] * x;
             magnitude += std::fabs(p.decoded[r * cols + k] * x);
           }
@@ -98,7 +83,7 @@ TEST_P(MatMul, MatchesDoubleForAllTileRemainders) {
 }
 
 TEST_P(MatMul, ColumnsThatAreNoMultipleOfTheVectorWidthWork) {
-  for (DType type : {DType::f32, DType::f16, DType::bf16})
+  for (DType type : kTypes)
     for (int64_t cols : {1, 3, 8, 11, 23}) {
       const Problem p = make(type, 6, cols, 4, 6);
       const std::vector<float> y = run(kernels(), p, 0, 4, false);
@@ -138,53 +123,6 @@ TEST_P(MatMul, UnalignedWeightsWork) {
   a.y = y.data(), a.y_stride = 8, a.last = 8;
   kernels().matmul[kKernelF32](a);
   EXPECT_EQ(y, aligned);
-}
-
-TEST_P(MatMul, LargestQuantsDoNotOverflow) {
-  const int64_t cols = 64;
-  std::vector<std::byte> weight(static_cast<size_t>(dtype_bytes(DType::q8_0, cols)));
-  for (int sign : {-1, 1}) {
-    for (int64_t b = 0; b < cols / 32; b++) {
-      const uint16_t one = 0x3c00;
-      std::memcpy(weight.data() + b * 34, &one, 2);
-      std::memset(weight.data() + b * 34 + 2, -128,
-                  32);  // outside of what encode writes, inside of what a file may hold
-    }
-    const std::vector<int8_t> xq(64, static_cast<int8_t>(127 * sign));
-    const std::vector<float> xs(2, 1.0f);
-    float y = 0;
-    MatMulArgs a{};
-    a.weight = reinterpret_cast<const uint8_t*>(weight.data());
-    a.row_bytes = 68, a.cols = cols, a.xq = xq.data(), a.xs = xs.data(), a.x_rows = 1, a.y = &y,
-    a.y_stride = 1, a.last = 1;
-    kernels().matmul[kKernelQ8_0](a);
-    EXPECT_EQ(y, -128.0f * 127 * 64 * static_cast<float>(sign));
-  }
-}
-
-TEST_P(MatMul, QuantizedInputIsTheSameOnEveryInstructionSet) {
-  test::Random random(9);
-  std::vector<float> x = random.normals(1024);
-  x[0] = 0.5f * (x[1] = 127.0f);  // a tie: 63.5 goes to 64
-  for (int i = 64; i < 96; i++) x[static_cast<size_t>(i)] = 0;
-  std::vector<int8_t> q(1024), q_scalar(1024);
-  std::vector<float> s(32), s_scalar(32);
-  kernels().quantize_row(x.data(), q.data(), s.data(), 1024);
-  scalar().quantize_row(x.data(), q_scalar.data(), s_scalar.data(), 1024);
-  EXPECT_EQ(q, q_scalar);
-  EXPECT_EQ(s, s_scalar);
-  EXPECT_EQ(q[0], 64);
-  EXPECT_EQ(s[2], 0.0f);
-}
-
-TEST_P(MatMul, NotANumberInTheInputShowsInTheScale) {
-  std::vector<float> x(64, 1.0f);
-  x[40] = NAN;
-  std::vector<int8_t> q(64);
-  std::vector<float> s(2);
-  kernels().quantize_row(x.data(), q.data(), s.data(), 64);
-  EXPECT_EQ(s[0], 1.0f / 127.0f);
-  EXPECT_TRUE(std::isnan(s[1]));
 }
 
 }  // namespace

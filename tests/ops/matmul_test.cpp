@@ -27,17 +27,42 @@ class WeightType : public ::testing::TestWithParam<std::tuple<const CpuKernels*,
   }
   const CpuKernels& kernels() const { return *std::get<0>(GetParam()); }
   DType type() const { return std::get<1>(GetParam()); }
-  bool has_kernel() const {
-    return static_cast<size_t>(type()) < kKernelTypeCount && kernels().matmul[static_cast<size_t>(type())];
+  bool is_placed_in_panels() const {
+    return static_cast<size_t>(type()) < kKernelTypeCount &&
+           kernels().panel_matmul[static_cast<size_t>(type())];
   }
   Weight weight() const { return {type(), bytes_.data(), kRows, kCols}; }
 
-  std::vector<float> product(int threads, int64_t first_input, int64_t inputs) const {
+  std::vector<float> product(int threads, int64_t first_input, int64_t inputs, bool placed = true) const {
     const std::unique_ptr<Ops> ops = *make_cpu_ops({threads, kernels().name, false});
     std::vector<float> y(static_cast<size_t>(inputs * kRows), NAN);
-    ops->matmul({x_.data() + first_input * kCols, inputs, kCols}, {weight(), bias_.data()},
-                {y.data(), inputs, kRows});
+    ops->matmul({x_.data() + first_input * kCols, inputs, kCols},
+                {placed ? *ops->place(weight()) : weight(), bias_.data()}, {y.data(), inputs, kRows});
     return y;
+  }
+
+  void expect_near_double(const std::vector<float>& y, bool placed) const {
+    for (int64_t t = 0; t < kInputs; t++)
+      for (int64_t r = 0; r < kRows; r++) {
+        double exact = bias_[static_cast<size_t>(r)], magnitude = std::fabs(exact), largest = 0;
+        for (int64_t k = 0; k < kCols; k++) {
+          const double w = decoded_[static_cast<size_t>(r * kCols + k)],
+                       x = x_[static_cast<size_t>(t * kCols + k)];
+          exact += w * x;
+          magnitude += std::fabs(w * x);
+          largest = std::max(largest, std::fabs(x));
+        }
+        // A float sum of n terms errs by at most n ulps of the sum of magnitudes. A product with panels
+        // rounds its input to 8 bits, which adds up to half a step of 1/127 of the largest input for each
+        // weight.
+        double weights = 0;
+        for (int64_t k = 0; k < kCols; k++)
+          weights += std::fabs(decoded_[static_cast<size_t>(r * kCols + k)]);
+        const double rounding = placed && is_placed_in_panels() ? weights * largest / 254 : 0;
+        ASSERT_NEAR(y[static_cast<size_t>(t * kRows + r)], exact,
+                    static_cast<double>(kCols + 2) * 0x1p-24 * magnitude + rounding)
+            << "row " << r << " of input " << t;
+      }
   }
 
   std::vector<std::byte> bytes_;
@@ -61,26 +86,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, WeightType,
                          });
 
 TEST_P(WeightType, ProductMatchesDouble) {
-  const std::vector<float> y = product(1, 0, kInputs);
-  for (int64_t t = 0; t < kInputs; t++)
-    for (int64_t r = 0; r < kRows; r++) {
-      double exact = bias_[static_cast<size_t>(r)], magnitude = std::fabs(exact), largest = 0;
-      for (int64_t k = 0; k < kCols; k++) {
-        const double w = decoded_[static_cast<size_t>(r * kCols + k)],
-                     x = x_[static_cast<size_t>(t * kCols + k)];
-        exact += w * x;
-        magnitude += std::fabs(w * x);
-        largest = std::max(largest, std::fabs(x));
-      }
-      // A float sum of n terms errs by at most n ulps of the sum of magnitudes. A kernel that rounds its
-      // input to 8 bits adds up to half a step of 1/127 of the largest input for each weight.
-      double weights = 0;
-      for (int64_t k = 0; k < kCols; k++) weights += std::fabs(decoded_[static_cast<size_t>(r * kCols + k)]);
-      const double rounding = has_kernel() && dtype_info(type()).is_block() ? weights * largest / 254 : 0;
-      ASSERT_NEAR(y[static_cast<size_t>(t * kRows + r)], exact,
-                  static_cast<double>(kCols + 2) * 0x1p-24 * magnitude + rounding)
-          << "row " << r << " of input " << t;
-    }
+  for (const bool placed : {false, true}) expect_near_double(product(1, 0, kInputs, placed), placed);
 }
 
 TEST_P(WeightType, ProductIsTheSameBitsForAnyThreadsAndCompany) {
@@ -99,10 +105,12 @@ TEST_P(WeightType, EmbeddingRowsAreDecoded) {
   const std::unique_ptr<Ops> ops = *make_cpu_ops({1, kernels().name, false});
   const std::vector<TokenId> tokens = {74, 0, 3, 74};
   std::vector<float> y(4 * kCols, NAN);
-  ops->embed(weight(), tokens, {y.data(), 4, kCols});
-  for (size_t t = 0; t < tokens.size(); t++)
-    EXPECT_EQ(std::memcmp(y.data() + t * kCols, decoded_.data() + tokens[t] * kCols, kCols * sizeof(float)),
-              0);
+  for (const Weight& table : {weight(), *ops->place(weight())}) {
+    ops->embed(table, tokens, {y.data(), 4, kCols});
+    for (size_t t = 0; t < tokens.size(); t++)
+      EXPECT_EQ(std::memcmp(y.data() + t * kCols, decoded_.data() + tokens[t] * kCols, kCols * sizeof(float)),
+                0);
+  }
 }
 
 }  // namespace

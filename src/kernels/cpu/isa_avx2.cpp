@@ -5,7 +5,8 @@
 // clang-format off
 #include "kernels/cpu/vec_avx2.h"
 #include "kernels/cpu/generic_kernels.inc"
-#include "kernels/cpu/dot_avx2.inc"
+#include "kernels/cpu/panel_walk.inc"
+#include "kernels/cpu/panel_avx2.inc"
 // clang-format on
 
 namespace sambay {
@@ -18,8 +19,7 @@ constexpr CpuKernels make_table() {
   k.supported = cpu_has_avx2;
   fill_generic(k);
   k.quantize_row = quantize_row;
-  k.matmul[kKernelQ8_0] = matmul_q8_0;
-  k.quantizes_input[kKernelQ8_0] = true;
+  fill_panels(k);
   return k;
 }
 constexpr CpuKernels kTable = make_table();

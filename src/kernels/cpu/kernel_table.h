@@ -12,7 +12,17 @@
 namespace sambay {
 
 /// Same numbers as DType (checked in kernels.cpp).
-enum KernelType { kKernelF32, kKernelF16, kKernelBF16, kKernelQ8_0, kKernelTypeCount };
+enum KernelType {
+  kKernelF32,
+  kKernelF16,
+  kKernelBF16,
+  kKernelQ8_0,
+  kKernelQ4_0,
+  kKernelQ4_K = 10,
+  kKernelQ5_K,
+  kKernelQ6_K,
+  kKernelTypeCount
+};
 
 /// y[t][r] = bias[r] + sum_k w[r][k] x[t][k]  for r in [first, last), t in [0, x_rows).
 /// Every y element is one sum in ascending order of k with a fixed number of partial sums, whatever the other
@@ -22,14 +32,35 @@ struct MatMulArgs {
   int64_t row_bytes;
   int64_t cols;
   const float* bias;  // [out] or null
-  const float* x;     // [x_rows, cols], f32; unused when the type wants quantized input
+  const float* x;     // [x_rows, cols]
   int64_t x_stride;   // floats
-  const int8_t* xq;   // [x_rows, cols] int8, and
-  const float* xs;    // [x_rows, cols / 32] scales, from quantize_row
   int64_t x_rows;
   float* y;
   int64_t y_stride;
   int64_t first, last;
+};
+
+/// What a product with quantized weights needs to know of 32 input values besides their int8 levels.
+struct InputBlock {
+  float scale;                         // value = scale * level
+  float scaled_sum;                    // scale * (sum of the levels): for weights with an offset
+  int32_t minus_sum, minus_lower_sum;  // of all levels, and of the first 16: for weights with a zero level
+};
+
+/// The same product with a weight in panels (tensor/panel_layout.h) and the input from quantize_row. Integer
+/// sums of 32 (q6_k: 16) columns are exact; those of the blocks are added as
+///   acc = fma(float(sum), weight scale * input scale, acc), then fma(-offset, scaled_sum, acc)
+/// in ascending order, so every instruction set gives the same bits.
+struct PanelArgs {
+  const uint8_t* weight;            // panel 0
+  int64_t cols;                     // a multiple of the stored block
+  const float* bias;                // [out] or null
+  const int8_t* levels;             // [x_rows, cols]
+  const struct InputBlock* blocks;  // [x_rows, cols / 32]
+  int64_t x_rows;
+  float* y;
+  int64_t y_stride;
+  int64_t first, last;  // rows; first is a multiple of 16, last too or the end of the matrix
 };
 
 /// Causal depthwise convolution with silu for channels [first, last) of one sequence.
@@ -94,10 +125,11 @@ struct CpuKernels {
   const char* name;
   bool (*supported)();  // asked from a file built without extra flags
 
-  void (*matmul[kKernelTypeCount])(const MatMulArgs&);
-  bool quantizes_input[kKernelTypeCount];  // matmul reads xq and xs instead of x
-  /// One row to int8, per block of 32: scale = max|x| / 127, ties to even. cols is a multiple of 32.
-  void (*quantize_row)(const float* x, int8_t* q, float* scales, int64_t cols);
+  void (*matmul[kKernelTypeCount])(const MatMulArgs&);       // null: no kernel for rows as stored
+  void (*panel_matmul[kKernelTypeCount])(const PanelArgs&);  // null: no kernel for panels
+  /// One row to int8, per block of 32: scale = max|x| / 127, ties to even. cols is a multiple of 32. A value
+  /// that is not finite makes its block's scale NaN or infinite.
+  void (*quantize_row)(const float* x, int8_t* levels, InputBlock* blocks, int64_t cols);
 
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* y, int64_t n);
   void (*add)(const float* y, float* x, int64_t n);  // x += y

@@ -12,12 +12,15 @@
 namespace sambay {
 
 static_assert(kKernelF32 == static_cast<int>(DType::f32) && kKernelF16 == static_cast<int>(DType::f16) &&
-              kKernelBF16 == static_cast<int>(DType::bf16) && kKernelQ8_0 == static_cast<int>(DType::q8_0));
+              kKernelBF16 == static_cast<int>(DType::bf16) && kKernelQ8_0 == static_cast<int>(DType::q8_0) &&
+              kKernelQ4_0 == static_cast<int>(DType::q4_0) && kKernelQ4_K == static_cast<int>(DType::q4_k) &&
+              kKernelQ5_K == static_cast<int>(DType::q5_k) && kKernelQ6_K == static_cast<int>(DType::q6_k));
 
 std::span<const CpuKernels* const> compiled_kernels() {
   // One row per instruction set, best first. A local static, because tests ask before main.
   static const std::array kCompiled = {
 #if defined(__x86_64__)
+      &kernels_avx512(),
       &kernels_avx2(),
 #endif
       &kernels_scalar(),

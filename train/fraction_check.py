@@ -38,7 +38,7 @@ def check_fraction(problem: Problem) -> str | None:
     return _last_line_says(lines[-1], problem.answer)
 
 
-_EUCLID_STEP = re.compile(r"(?:(\d+):(\d+)\*(\d+)=(\d+),)?(\d+)-(\d+)=(\d+)")
+_EUCLID_STEP = re.compile(r"(\d+):(\d+)\*(\d+)=(\d+),(\d+)-(\d+)=(\d+)")
 
 
 def _check_euclid(lines: list[str], wanted: Fraction) -> None:
@@ -59,10 +59,9 @@ def _check_euclid(lines: list[str], wanted: Fraction) -> None:
         step = _EUCLID_STEP.fullmatch(line)
         if not step:
             raise ValueError(f"'{line}' is no step to a gcd")
-        part, by, times, product, first, second, rest = (int(number or 0) for number in step.groups())
-        taken = product if step[1] else small
-        right = not step[1] or (part == large and by == small and by * times == product)
-        if not right or (first, second, rest) != (large, taken, large - taken) or rest < 0:
+        part, by, times, product, first, second, rest = map(int, step.groups())
+        right = (part, by, by * times) == (large, small, product)
+        if not right or (first, second, rest) != (large, product, large - product) or rest < 0:
             raise ValueError(f"'{line}' is no step from {large} and {small}")
         numbers = [small, rest]
     raise ValueError("no gcd is found")
@@ -98,10 +97,15 @@ def _check_comparison(lines: list[str], name: str, answer: str) -> str | None:
     if lines[:3] != [f"{a}*{d}={left}", f"{c}*{b}={right}", f"{left}{sign}{right}"]:
         return f"the products do not belong to '{relation}'"
     if lines[4:]:
-        kind, _, said = lines[4].strip().partition(": ")
+        kind, _, said = lines[4].strip().rpartition(": ")
         both = {"larger": max, "smaller": min}
         if kind in both and value_of(said) != both[kind](value_of(f"{a}/{b}"), value_of(f"{c}/{d}")):
             return f"'{lines[4]}' is false"
+        if "?" in kind:
+            claim, _, truth = kind.partition("? ")
+            verdict = "yes" if claim == truth else "no"
+            if truth != relation or re.split("[<=>]", claim) != re.split("[<=>]", truth) or said != verdict:
+                return f"'{lines[4]}' is no verdict on '{relation}'"
         return None if said == answer else f"'{lines[4]}' does not say '{answer}'"
     return None if answer == f"{a}/{b} {sign} {c}/{d}" else f"'{relation}' does not say '{answer}'"
 

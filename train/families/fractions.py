@@ -25,9 +25,9 @@ def written(pair: Pair) -> str:
 
 
 def gcd_lines(a: int, b: int) -> list[str]:
-    """Euclid's algorithm. A larger number loses the smaller one once, or a digit's multiple of it (ten times it, ...).
+    """Euclid's algorithm. A larger number loses a digit's multiple of the smaller one (or ten times it, ...).
 
-    gcd(38,24) | 38-24=14 | 24-14=10 | 14-10=4 | 10:4*2=8,10-8=2 | 4:2*2=4,4-4=0 | gcd=2
+    gcd(38,24) | 38:24*1=24,38-24=14 | 24:14*1=14,24-14=10 | ... | 4:2*2=4,4-4=0 | gcd=2
     """
     lines = [f"gcd({a},{b})"]
     large, small = max(a, b), min(a, b)
@@ -36,10 +36,7 @@ def gcd_lines(a: int, b: int) -> list[str]:
             times = large // small
             times -= times % 10 ** (len(str(times)) - 1)  # 26 is taken as 20, then as 6
             rest = large - small * times
-            if times == 1:
-                lines.append(f"{large}-{small}={rest}")
-            else:
-                lines.append(f"{large}:{small}*{times}={small * times},{large}-{small * times}={rest}")
+            lines.append(f"{large}:{small}*{times}={small * times},{large}-{small * times}={rest}")
             large = rest
         if large == 0:
             break
@@ -169,8 +166,9 @@ def compare(source: Source) -> Problem:
     if kind == "which sign":
         answer = f"{written(p)} {sign} {written(q)}"
     elif kind.startswith("is "):
-        answer = "yes" if sign == {"is larger": ">", "is smaller": "<", "is equal": "="}[kind] else "no"
-        work.say(f" answer: {answer}")
+        claimed = {"is larger": ">", "is smaller": "<", "is equal": "="}[kind]
+        answer = "yes" if sign == claimed else "no"
+        work.say(f"{written(p)}{claimed}{written(q)}? {written(p)}{sign}{written(q)}: {answer}")
     else:
         answer = "equal" if sign == "=" else written(p if (sign == ">") == (kind == "larger") else q)
         work.say(f" {kind}: {answer}" if answer != "equal" else " both: equal")

@@ -24,7 +24,7 @@ void add_bench(CLI::App& app, Action& action) {
                   "Random weights at the shapes of: phi4-mini-flash, small")
       ->excludes(model);
   cmd->add_option("--type", *type, "Type of synthetic weights (default q8_0)")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+      ->check(CLI::IsMember(mix_names()));
   cmd->add_option("-p,--n-prompt", options->prompt, "Prompt tokens (default 512; 0 = no prefill test)");
   cmd->add_option("-n,--n-gen", options->generate, "Generated tokens (default 64; 0 = no decode test)");
   cmd->add_option("-d,--n-depth", options->depth, "Context before the decode test (default 0)");
@@ -39,7 +39,7 @@ void add_bench(CLI::App& app, Action& action) {
   cmd->add_flag("--json", *json, "JSON Lines, one object per result");
   cmd->callback([&action, options, type, kv, json] {
     action = [options, type, kv, json]() -> Result<int> {
-      options->type = *dtype_from_name(*type);
+      options->type = *type_mix_from_name(*type);
       options->kv = *dtype_from_name(*kv);
       const bool terminal = isatty(2) != 0;
       const auto progress = [&](const std::string& line) {

@@ -34,8 +34,8 @@ Result<int> run_compare(CompareCommand& o) {
   if (!o.has_b) compare.b.model = compare.a.model;
   compare.a.kv = *dtype_from_name(o.kv_a);
   compare.b.kv = *dtype_from_name(o.kv_b);
-  if (!o.type_a.empty()) compare.a.type = dtype_from_name(o.type_a);
-  if (!o.type_b.empty()) compare.b.type = dtype_from_name(o.type_b);
+  if (!o.type_a.empty()) compare.a.type = type_mix_from_name(o.type_a);
+  if (!o.type_b.empty()) compare.b.type = type_mix_from_name(o.type_b);
   ProgressLine line;
   compare.should_stop = interrupted;
   compare.progress = [&](int64_t done, int64_t total) {
@@ -69,7 +69,7 @@ void add_compare(CLI::App& app, Action& action) {
     cmd->add_option("--isa-" + letter, of.isa, "Instruction set of " + name + " (default: best supported)");
     cmd->add_option("--type-" + letter, type,
                     "Convert " + name + " to this type first, in the folder for temporary files")
-        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+        ->check(CLI::IsMember(mix_names()));
   };
   side("A", o->compare.a, o->kv_a, o->type_a);
   side("B", o->compare.b, o->kv_b, o->type_b);

@@ -58,12 +58,6 @@ Result<int> run_convert(ConvertCommand& command) {
   return 0;
 }
 
-std::vector<std::string> mix_names() {
-  std::vector<std::string> names;
-  for (const TypeMix& mix : all_type_mixes()) names.emplace_back(mix.name);
-  return names;
-}
-
 /// What both commands have.
 CLI::App* add_common(CLI::App& app, const char* name, const char* about,
                      const std::shared_ptr<ConvertCommand>& c) {

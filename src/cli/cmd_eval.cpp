@@ -48,7 +48,7 @@ Result<int> make_card(const EvalCommand& o, const ProblemSet& set, const std::ve
   options.eval = o.eval;
   options.scratch_beside = o.card;
   options.should_stop = interrupted;
-  for (const std::string& type : o.types) options.types.push_back(*dtype_from_name(type));
+  for (const std::string& type : o.types) options.types.push_back(*type_mix_from_name(type));
   ProgressLine line;
   options.progress = [&](const std::string& text) { line.show(text); };
   SAMBAY_TRY(const QualityCard card, make_quality_card(options, set, problems), "eval");
@@ -106,9 +106,9 @@ void add_eval(CLI::App& app, Action& action) {
                                "Evaluate every type of --types, compare each with the weights as they are, "
                                "and write a quality card; beside the weights it becomes part of the model")
                    ->excludes(failures);
-  cmd->add_option("--types", o->types, "Types for --card (f32,f16,bf16,q8_0)")
+  cmd->add_option("--types", o->types, "Types for --card, as in convert --type (f32,f16,bf16,q8_0)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
+      ->check(CLI::IsMember(mix_names()))
       ->needs(card);
   cmd->callback([&action, o] { action = [o] { return eval(*o); }; });
 }

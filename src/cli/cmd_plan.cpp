@@ -34,8 +34,7 @@ void add_plan(CLI::App& app, Action& action) {
                                 "Model: folder, .safetensors or GGUF (default: the embedded one)");
   cmd->add_option("--synthetic", o->plan.synthetic, "The shapes of phi4-mini-flash or small, without a file")
       ->excludes(model);
-  cmd->add_option("--type", o->type, "Type of synthetic weights (q8_0)")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  cmd->add_option("--type", o->type, "Type of synthetic weights (q8_0)")->check(CLI::IsMember(mix_names()));
   cmd->add_option("-c,--ctx-size", o->plan.context, "Context of each sequence (65536, or the model's limit)");
   cmd->add_option("--parallel", o->plan.parallel, "Sequences at once (1)");
   cmd->add_option("--kv,--cache-type", o->kv, "Type of the KV cache: f32, f16 or q8_0 (f16)")
@@ -48,7 +47,7 @@ void add_plan(CLI::App& app, Action& action) {
   cmd->add_flag("--json", o->json, "One JSON object");
   cmd->callback([&action, o] {
     action = [o]() -> Result<int> {
-      o->plan.type = *dtype_from_name(o->type);
+      o->plan.type = *type_mix_from_name(o->type);
       o->plan.kv = *dtype_from_name(o->kv);
       const Result<PlanReport> report = make_plan(o->plan);
       if (!report) return tl::unexpected(report.error());

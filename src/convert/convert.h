@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "convert/type_mix.h"
+#include "model/type_mix.h"
 #include "model/tensor_table.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"

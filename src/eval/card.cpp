@@ -38,12 +38,12 @@ class CardMaker {
   Result<QualityCard> run(uint64_t seed, DType own) {
     card_.made_by = "sambay eval pocket";
     card_.problems_seed = seed;
-    for (DType type : options_.types) {
-      const bool converts = type != own;
-      const std::string name = dtype_info(type).name;
+    for (const TypeMix& type : options_.types) {
+      const bool converts = type.name != std::string_view(dtype_info(own).name);
+      const std::string name = type.name;
       const std::string path = converts ? scratch_.file(name + ".gguf") : options_.eval.model;
       if (converts) SAMBAY_TRY_VOID(convert_to(type, path));
-      SAMBAY_TRY_VOID(evaluate(name, path, type == own || card_.families.empty()));
+      SAMBAY_TRY_VOID(evaluate(name, path, !converts || card_.families.empty()));
       if (converts) paths_.push_back(path), compared_.push_back(card_.types.size() - 1);
     }
     SAMBAY_TRY_VOID(compare());
@@ -55,8 +55,8 @@ class CardMaker {
     if (options_.progress) options_.progress(line);
   }
 
-  Result<void> convert_to(DType type, const std::string& path) const {
-    tell(fmt::format("{}: converting", dtype_info(type).name));
+  Result<void> convert_to(const TypeMix& type, const std::string& path) const {
+    tell(fmt::format("{}: converting", type.name));
     ConvertOptions convert_options;
     convert_options.model = options_.eval.model;
     convert_options.out_file = path;
@@ -125,10 +125,11 @@ Result<QualityCard> make_quality_card(const CardOptions& options, const ProblemS
                                       std::span<const Problem> problems) {
   if (options.types.empty()) return fail(ErrorCode::invalid_argument, "--types: at least one type is needed");
   SAMBAY_TRY(const DType own, type_of(options.eval.model), "eval");
-  if (own == DType::q8_0)
+  if (dtype_info(own).is_block())
     return fail(ErrorCode::invalid_argument,
-                "--card compares with the weights as trained, and this model is quantized (q8_0); give those "
-                "with -m");
+                fmt::format("--card compares with the weights as trained, and this model is quantized ({}); "
+                            "give those with -m",
+                            dtype_info(own).name));
   SAMBAY_TRY(ScratchFolder scratch,
              ScratchFolder::in(std::filesystem::path(options.scratch_beside).parent_path().string()),
              "--card");

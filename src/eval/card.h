@@ -7,13 +7,13 @@
 
 #include "eval/scores.h"
 #include "formats/quality_card.h"
-#include "tensor/dtype.h"
+#include "model/type_mix.h"
 
 namespace sambay {
 
 struct CardOptions {
-  EvalOptions eval;          ///< eval.model: the weights as trained, in f32, f16 or bf16
-  std::vector<DType> types;  ///< to evaluate; the model's own is evaluated as it is
+  EvalOptions eval;            ///< eval.model: the weights as trained, in f32, f16 or bf16
+  std::vector<TypeMix> types;  ///< to evaluate; the model's own is evaluated as it is
   /// Where models of the other types are written, one after the other, in a folder that goes away at the end.
   std::string scratch_beside;                             ///< a file; the folder is made beside it
   std::function<void(const std::string& line)> progress;  ///< may be empty

@@ -108,19 +108,10 @@ Result<std::vector<TokenId>> encode_text(const CompareOptions& o, const Checkpoi
   return ids;
 }
 
-/// What most of the weights are stored as.
-std::string type_name(const Checkpoint& checkpoint) {
-  const auto tensors = checkpoint.tensors();
-  const auto largest = std::max_element(tensors.begin(), tensors.end(), [](const auto& x, const auto& y) {
-    return x.element_count() < y.element_count();
-  });
-  return dtype_info(largest->type).name;
-}
-
 CompareReport::Side describe(const CompareSide& side, const Checkpoint& checkpoint, const Ops& ops) {
   CompareReport::Side out;
   out.model = side.model.empty() ? "embedded" : side.model;
-  out.type = type_name(checkpoint);
+  out.type = stored_mix_name(checkpoint);
   out.kv = dtype_info(side.kv).name;
   out.isa = std::string(ops.name().substr(ops.name().find('/') + 1));
   return out;

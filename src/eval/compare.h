@@ -8,14 +8,15 @@
 #include <string>
 
 #include "eval/statistics.h"
+#include "model/type_mix.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"
 
 namespace sambay {
 
 struct CompareSide {
-  std::string model;          ///< "" = the embedded one
-  std::optional<DType> type;  ///< convert to this first, in a temporary folder
+  std::string model;            ///< "" = the embedded one
+  std::optional<TypeMix> type;  ///< convert to this first, in a temporary folder
   DType kv = DType::f16;
   std::string isa;  ///< "" = best supported
 };

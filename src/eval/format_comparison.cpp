@@ -18,7 +18,7 @@ nlohmann::ordered_json side_json(const CompareReport::Side& side) {
 }
 
 std::string side_line(const char* name, const CompareReport::Side& side) {
-  return fmt::format("{:<2} {:>5} {:>5} {:>7} {:>12.4f} ± {:<9.4f} {}\n", name, side.type, side.kv, side.isa,
+  return fmt::format("{:<2} {:>6} {:>5} {:>7} {:>12.4f} ± {:<9.4f} {}\n", name, side.type, side.kv, side.isa,
                      side.perplexity(), side.standard_error(), side.model);
 }
 
@@ -28,7 +28,7 @@ std::string format_comparison(const CompareReport& r) {
   const Divergence& d = r.divergence;
   std::string text =
       fmt::format("{} of {} tokens predicted, in pieces of {}\n\n", r.predicted, r.tokens, r.chunk);
-  text += fmt::format("{:<2} {:>5} {:>5} {:>7} {:>12}   {:<9} {}\n", "", "type", "kv", "isa", "perplexity",
+  text += fmt::format("{:<2} {:>6} {:>5} {:>7} {:>12}   {:<9} {}\n", "", "type", "kv", "isa", "perplexity",
                       "", "model");
   text += side_line("A", r.a) + side_line("B", r.b);
   text += fmt::format("\nperplexity of B / A    {:.5f} ± {:.5f}\n", std::exp(r.nll_difference.mean()),

@@ -96,8 +96,7 @@ class Bench {
     if (!o_.synthetic.empty()) {
       SAMBAY_TRY(const SambaYConfig config, sambay_preset(o_.synthetic), "--synthetic");
       SAMBAY_TRY(memory, plan(SyntheticLayout(config, o_.type).footprint), "bench");
-      progress_(fmt::format("making random {} weights at the shapes of {}", dtype_info(o_.type).name,
-                            o_.synthetic));
+      progress_(fmt::format("making random {} weights at the shapes of {}", o_.type.name, o_.synthetic));
       SAMBAY_TRY(SyntheticModel synthetic, SyntheticModel::create(config, o_.type, o_.threads),
                  "--synthetic");
       synthetic_ = std::make_unique<SyntheticModel>(std::move(synthetic));

@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "model/type_mix.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"
 
 namespace sambay {
 
 struct BenchOptions {
-  std::string model;         ///< "" = the embedded model
-  std::string synthetic;     ///< a preset's name: random weights instead of a model
-  DType type = DType::q8_0;  ///< of synthetic weights
+  std::string model;           ///< "" = the embedded model
+  std::string synthetic;       ///< a preset's name: random weights instead of a model
+  TypeMix type = DType::q8_0;  ///< of synthetic weights
   DType kv = DType::f16;
   std::string isa;
   int threads = 0;

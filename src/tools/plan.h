@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/memory_plan.h"
+#include "model/type_mix.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"
 
@@ -14,7 +15,7 @@ namespace sambay {
 struct PlanOptions {
   std::string model;         ///< "" = the embedded model
   std::string synthetic;     ///< a preset's name: shapes without a file
-  DType type = DType::q8_0;  ///< of synthetic weights
+  TypeMix type = DType::q8_0;  ///< of synthetic weights
   DType kv = DType::f16;
   int context = 0;           ///< 0: as the engine chooses
   int parallel = 1;          ///< sequences at once

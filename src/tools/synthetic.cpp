@@ -1,56 +1,18 @@
 #include "tools/synthetic.h"
 
-#include <fmt/core.h>
-
 #include <cmath>
 #include <cstring>
+#include <map>
 
-#include "base/half.h"
 #include "base/thread_pool.h"
+#include "tools/random_blocks.h"
 
 namespace sambay {
 namespace {
 
-/// SplitMix64 (Steele, Lea, Flood 2014): random bits from a counter, so any part can be made by any thread.
-uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-/// Uniform in [-1, 1).
-float uniform(uint64_t counter) {
-  return static_cast<float>(static_cast<int32_t>(mix(counter * 0x9e3779b97f4a7c15u) >> 32)) * 0x1p-31f;
-}
-
-/// A matrix with elements of standard deviation 1 / sqrt(cols), so that products keep the size of their
-/// input.
-void fill_matrix(DType type, std::byte* to, int64_t first_row, int64_t rows, int64_t cols, uint64_t seed) {
-  const float amplitude = std::sqrt(3.0f / static_cast<float>(cols));  // of a uniform distribution
-  const int64_t row_bytes = dtype_bytes(type, cols);
-  for (int64_t r = first_row; r < first_row + rows; r++) {
-    std::byte* row = to + r * row_bytes;
-    const uint64_t base = seed + static_cast<uint64_t>(r * cols);
-    if (type == DType::q8_0) {  // random bytes are uniform quants already
-      const uint16_t scale = f32_to_f16(amplitude / 127);
-      for (int64_t b = 0; b < cols / 32; b++, row += 34) {
-        std::memcpy(row, &scale, 2);
-        for (uint64_t i = 0; i < 4; i++) {
-          const uint64_t bits = mix((base + static_cast<uint64_t>(b) * 4 + i) * 0x9e3779b97f4a7c15u);
-          std::memcpy(row + 2 + i * 8, &bits, 8);
-        }
-      }
-      continue;
-    }
-    for (int64_t k = 0; k < cols; k++) {
-      const float value = amplitude * uniform(base + static_cast<uint64_t>(k));
-      dtype_info(type).encode(&value, row + k * dtype_info(type).block_bytes, 1);
-    }
-  }
-}
-
 /// Vectors and the like: what a trained model roughly has, so that states decay and norms are norms.
 float small_value(Role role, int64_t index, int columns, uint64_t seed) {
-  const float noise = uniform(seed + static_cast<uint64_t>(index));
+  const float noise = random_uniform(seed + static_cast<uint64_t>(index));
   switch (role) {
     case Role::final_norm:
     case Role::norm1:
@@ -64,46 +26,70 @@ float small_value(Role role, int64_t index, int columns, uint64_t seed) {
   }
 }
 
+/// A uniform distribution of standard deviation 1 / sqrt(cols): products keep the size of their input.
+float matrix_amplitude(int64_t cols) { return std::sqrt(3.0f / static_cast<float>(cols)); }
+
+class Filler {
+ public:
+  explicit Filler(int threads) : pool_(threads > 0 ? threads : physical_core_count(), false) {}
+
+  void matrix(DType type, const TensorSpec& spec, uint64_t seed, std::byte* to) {
+    const int64_t rows = spec.shape[0], cols = spec.shape[1];
+    const RandomBlocks& blocks =
+        pools_.try_emplace({type, cols}, type, matrix_amplitude(cols), pool_).first->second;
+    const int64_t row_bytes = dtype_bytes(type, cols);
+    const int64_t row_runs = (cols + blocks.run_elements() - 1) / blocks.run_elements();
+    pool_.parallel_for(rows, 16, [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; r++) blocks.fill(to + r * row_bytes, cols, seed, r * row_runs);
+    });
+  }
+
+ private:
+  ThreadPool pool_;
+  std::map<std::pair<DType, int64_t>, RandomBlocks> pools_;
+};
+
 }  // namespace
 
-SyntheticLayout::SyntheticLayout(const SambaYConfig& config, DType type) : specs(sambay_tensors(config)) {
+SyntheticLayout::SyntheticLayout(const SambaYConfig& config, const TypeMix& mix)
+    : specs(sambay_tensors(config)) {
   std::vector<DType> types;
   for (const TensorSpec& spec : specs) {
-    DType stored = DType::f32;
-    if (spec.is_matrix) stored = spec.shape.back() % dtype_info(type).block_elems == 0 ? type : DType::bf16;
-    tensors.push_back({spec.gguf_name, stored, spec.shape});
-    types.push_back(stored);
+    const DType wanted = wanted_type(spec, config, mix, {});
+    types.push_back(spec.is_matrix ? fitting_type(wanted, spec.shape.back(), DType::bf16) : wanted);
+    tensors.push_back({spec.gguf_name, types.back(), spec.shape});
   }
-  header = make_gguf_header(sambay_config_to_gguf(config), tensors);
+  std::vector<GgufEntry> metadata = sambay_config_to_gguf(config);
+  metadata.push_back({"general.file_type", mix.file_type});
+  header = make_gguf_header(metadata, tensors);
   footprint = model_footprint(config, specs, types, header.file_bytes);
 }
 
-Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, DType type, int threads) {
-  const SyntheticLayout layout(config, type);
-  const auto& [specs, tensors, header, footprint] = layout;
+Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, const TypeMix& mix, int threads) {
+  const SyntheticLayout layout(config, mix);
+  const GgufHeader& header = layout.header;
   SyntheticModel model;
   SAMBAY_TRY(model.memory_, Buffer::allocate(header.file_bytes), "synthetic weights");
   std::memcpy(model.memory_.data(), header.bytes.data(), header.bytes.size());
 
-  ThreadPool pool(threads > 0 ? threads : physical_core_count(), false);
-  for (size_t i = 0; i < specs.size(); i++) {
+  Filler filler(threads);
+  for (size_t i = 0; i < layout.specs.size(); i++) {
+    const TensorSpec& spec = layout.specs[i];
     std::byte* to = model.memory_.data() + header.tensor_offsets[i];
     const uint64_t seed = static_cast<uint64_t>(i + 1) << 40;
-    if (specs[i].is_matrix) {
-      pool.parallel_for(specs[i].shape[0], 16, [&, i](int64_t first, int64_t last) {
-        fill_matrix(layout.tensors[i].type, to, first, last - first, layout.specs[i].shape[1], seed);
-      });
-    } else {
-      const int columns = static_cast<int>(specs[i].shape.back());
-      for (int64_t k = 0; k < specs[i].element_count(); k++) {
-        const float value = small_value(specs[i].role, k, columns, seed);
-        std::memcpy(to + k * 4, &value, 4);
-      }
+    if (spec.is_matrix) {
+      filler.matrix(layout.tensors[i].type, spec, seed, to);
+      continue;
+    }
+    const int columns = static_cast<int>(spec.shape.back());
+    for (int64_t k = 0; k < spec.element_count(); k++) {
+      const float value = small_value(spec.role, k, columns, seed);
+      std::memcpy(to + k * 4, &value, 4);
     }
   }
   SAMBAY_TRY(Checkpoint checkpoint,
              Checkpoint::from_gguf_memory({model.memory_.data(), static_cast<size_t>(header.file_bytes)},
-                                          "synthetic"),
+                                          "synthetic", Storage::disposable),
              "synthetic model");
   model.checkpoint_ = std::make_unique<Checkpoint>(std::move(checkpoint));
   return model;

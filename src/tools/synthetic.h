@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "formats/checkpoint.h"
@@ -11,16 +10,16 @@
 #include "model/memory_plan.h"
 #include "model/sambay_config.h"
 #include "model/tensor_table.h"
+#include "model/type_mix.h"
 #include "sambay/error.h"
-#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 namespace sambay {
 
-/// What a model of these shapes would be made of: the tensors of the table in its order, and the size of
-/// their GGUF. A matrix whose columns are no whole number of blocks is bf16.
+/// What a model of these shapes would be made of: the tensors of the table in its order, typed as convert
+/// would type them, and the size of their GGUF. A matrix that fits no block type of the mix is bf16.
 struct SyntheticLayout {
-  SyntheticLayout(const SambaYConfig& config, DType type);
+  SyntheticLayout(const SambaYConfig& config, const TypeMix& mix);
   std::vector<TensorSpec> specs;
   std::vector<GgufTensor> tensors;
   GgufHeader header;
@@ -28,12 +27,11 @@ struct SyntheticLayout {
 };
 
 /// A GGUF in anonymous memory that lives as long as the object. Values are of sane scale (activations neither
-/// vanish nor explode) and made directly in the target type, every tensor its own bytes. A matrix whose
-/// columns are no whole number of blocks is bf16.
+/// vanish nor explode) and every tensor has bytes of its own, drawn from a pool of encoded blocks.
 class SyntheticModel {
  public:
-  /// Errors: out_of_memory.
-  static Result<SyntheticModel> create(const SambaYConfig& config, DType type, int threads);
+  /// threads 0: one per physical core. Errors: out_of_memory.
+  static Result<SyntheticModel> create(const SambaYConfig& config, const TypeMix& mix, int threads);
   const Checkpoint& checkpoint() const { return *checkpoint_; }
 
  private:

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-CardOptions options(const TempFolder& folder, std::vector<DType> types) {
+CardOptions options(const TempFolder& folder, std::vector<TypeMix> types) {
   CardOptions o;
   o.eval.model = test::pocket();
   o.eval.threads = 1;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/checkpoint.h"
 #include "model/sambay_config.h"
 #include "model/tensor_table.h"
 #include "sambay/error.h"
@@ -39,6 +40,10 @@ struct TypeMix {
 
 std::span<const TypeMix> all_type_mixes();
 std::optional<TypeMix> type_mix_from_name(std::string_view name);
+/// What `--type` may be, in the table's order.
+std::vector<std::string> mix_names();
+/// The mix that a checkpoint says it was made with, else the type of most of its weights.
+std::string stored_mix_name(const Checkpoint& checkpoint);
 
 /// A user's word on some matrices. `*` stands for any letters, `?` for any one.
 struct TypeRule {

@@ -1,4 +1,4 @@
-#include "convert/type_mix.h"
+#include "model/type_mix.h"
 
 #include <fmt/core.h>
 
@@ -69,6 +69,24 @@ std::optional<TypeMix> type_mix_from_name(std::string_view name) {
   for (const TypeMix& mix : kMixes)
     if (name == mix.name) return mix;
   return std::nullopt;
+}
+
+std::vector<std::string> mix_names() {
+  std::vector<std::string> names;
+  for (const TypeMix& mix : kMixes) names.emplace_back(mix.name);
+  return names;
+}
+
+std::string stored_mix_name(const Checkpoint& checkpoint) {
+  std::array<int64_t, kDTypeCount> elements = {};
+  for (const TensorView& tensor : checkpoint.tensors())
+    elements[static_cast<size_t>(tensor.type)] += tensor.element_count();
+  if (checkpoint.kind() == CheckpointKind::gguf)
+    if (const auto number = checkpoint.gguf().integer("general.file_type"))
+      for (const TypeMix& mix : kMixes)  // a file may claim anything
+        if (mix.file_type == *number && elements[static_cast<size_t>(mix.type)] > 0) return mix.name;
+  const auto most = std::max_element(elements.begin(), elements.end()) - elements.begin();
+  return dtype_info(static_cast<DType>(most)).name;
 }
 
 Result<TypeRule> parse_type_rule(std::string_view text) {

@@ -1,4 +1,4 @@
-#include "convert/type_mix.h"
+#include "model/type_mix.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

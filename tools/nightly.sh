@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the fuzzers for
-# HOURS (default 4) in all, which lines they reach, and the trainer, which needs PyTorch. The last line counts: "N passed, N failed".
+# tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the kernels on ARM, the
+# fuzzers for HOURS (default 4) in all, which lines they reach, and the trainer, which needs PyTorch. The last line counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
@@ -52,10 +52,11 @@ trainer() {
   $venv/bin/python -B -m unittest discover -s tests/train -t tests/train
 }
 
-install_packages "${build_packages[@]}" "${check_packages[@]}" python3-torch || exit 1
+install_packages "${build_packages[@]}" "${check_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest || exit 1
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan
+part "kernels on 64-bit ARM, in qemu" tools/check_arm.sh
 part "fuzzing for $hours hours" fuzz
 part "the trainer, with Debian's PyTorch" trainer
 part "lines that the fuzzers reach" tools/fuzz_coverage.sh

@@ -22,6 +22,9 @@ std::span<const CpuKernels* const> compiled_kernels() {
 #if defined(__x86_64__)
       &kernels_avx512(),
       &kernels_avx2(),
+#elif defined(__aarch64__)
+      &kernels_neon_dotprod(),
+      &kernels_neon(),
 #endif
       &kernels_scalar(),
   };

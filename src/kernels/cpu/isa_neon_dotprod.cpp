@@ -1,0 +1,34 @@
+// Built with -march=armv8.2-a+dotprod. Only static code and C headers below this line (see kernel_table.h).
+#include "kernels/cpu/isa.h"
+
+#if defined(__aarch64__)
+// clang-format off
+#include "kernels/cpu/vec_neon.h"
+#include "kernels/cpu/generic_kernels.inc"
+#include "kernels/cpu/panel_walk.inc"
+#include "kernels/cpu/panel_neon.inc"
+// clang-format on
+
+namespace sambay {
+namespace {
+
+// Constant-initialized: nothing of this file runs before the CPU was asked.
+constexpr CpuKernels make_table() {
+  CpuKernels k{};
+  k.name = "neon_dotprod";
+  k.supported = cpu_has_neon_dotprod;
+  fill_generic(k);
+  k.quantize_row = quantize_row;
+  fill_panels(k);
+  return k;
+}
+constexpr CpuKernels kTable = make_table();
+
+}  // namespace
+
+// Only returns an address, so any CPU may ask.
+const CpuKernels& kernels_neon_dotprod() { return kTable; }
+
+}  // namespace sambay
+
+#endif

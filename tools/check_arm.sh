@@ -24,6 +24,7 @@ flags="$flags -isystem /usr/src/googletest/googletest/include -I/usr/src/googlet
 sources="/usr/src/googletest/googletest/src/gtest-all.cc /usr/src/googletest/googletest/src/gtest_main.cc"
 sources="$sources $(echo src/kernels/cpu/*.cpp src/tensor/*.cpp src/base/error.cpp tests/kernels/*_test.cpp)"
 {
+  echo "builddir = $build"
   echo "rule cc"
   echo "  command = $compiler $flags \$more -MD -MF \$out.d -c \$in -o \$out"
   echo "  depfile = \$out.d"

@@ -6,6 +6,8 @@ The work looks at one condition per line, then joins them, then says what follow
 
 from __future__ import annotations
 
+import re
+
 from controls import DEVICES, GENERAL_ACTIONS, HAZARDS, SWITCHED, Condition, Plant, Rule
 from problem import Problem, Source
 from rulecheck import check_rule
@@ -92,13 +94,19 @@ def _rule_in_words(plant: Plant, rule: Rule, terse: bool) -> str:
     words = plant.conditions_in_words(rule, terse)
     order = rule.action[0] if terse else rule.action[1]
     if rule.join == "not":
-        return plant.say("rule.unless", c=words, a=order)
-    text = plant.say("rule.short" if terse else "rule", c=words, a=order)
-    return (
-        text.replace("must do not", "must not")
-        .replace("should do not", "should not")
-        .replace("always do not", "never")
-    )
+        return _with_not_in_place(plant.say("rule.unless", c=words, a=order))
+    return _with_not_in_place(plant.say("rule.short" if terse else "rule", c=words, a=order))
+
+
+_BEFORE_NOT = re.compile(r"\b(must|should|will|always|to) do not\b")
+
+
+def _with_not_in_place(text: str) -> str:
+    """ "should do not start" comes of an order put behind a verb: should not start."""
+    return _BEFORE_NOT.sub(lambda match: _WITH_NOT.get(match[1], f"{match[1]} not"), text)
+
+
+_WITH_NOT = {"always": "never", "to": "not to"}
 
 
 # -- permission ----------------------------------------------------------------------------------------------

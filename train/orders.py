@@ -347,6 +347,8 @@ def _written_out(puzzle: _Puzzle, told: list[str], question: str) -> str:
     elif style < 0.33:
         facts = capitalised("; ".join(told)) + "."
     elif style < 0.38:
+        if question.split(" ")[0] not in ("I", "I'd", *puzzle.names):
+            question = question[0].lower() + question[1:]
         return f"If {_joined(told)}, {question}"
     else:
         sentences = []

@@ -33,6 +33,8 @@ def check_fraction(problem: Problem) -> str | None:
         _check_euclid(lines, wanted)
         if value_of(problem.answer) != wanted or problem.answer != str(wanted):
             return f"the answer in lowest terms is {wanted}, not {problem.answer}"
+        if wanted == 0 and lines[-1] != "=0":
+            return "the last line '=0' is missing"
     except (ValueError, ZeroDivisionError) as wrong:
         return str(wrong)
     return _last_line_says(lines[-1], problem.answer)

@@ -7,6 +7,7 @@
 #include "kernels/cpu/generic_kernels.inc"
 #include "kernels/cpu/panel_walk.inc"
 #include "kernels/cpu/panel_avx2.inc"
+#include "kernels/cpu/limits.inc"
 // clang-format on
 
 namespace sambay {
@@ -20,6 +21,7 @@ constexpr CpuKernels make_table() {
   fill_generic(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
+  fill_limits(k);
   return k;
 }
 constexpr CpuKernels kTable = make_table();

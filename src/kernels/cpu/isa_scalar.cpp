@@ -5,6 +5,7 @@
 #include "kernels/cpu/vec_scalar.h"
 #include "kernels/cpu/generic_kernels.inc"
 #include "kernels/cpu/panel_scalar.inc"
+#include "kernels/cpu/limits.inc"
 // clang-format on
 
 namespace sambay {
@@ -40,6 +41,7 @@ constexpr CpuKernels make_table() {
   fill_generic(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
+  fill_limits(k);
   return k;
 }
 constexpr CpuKernels kTable = make_table();

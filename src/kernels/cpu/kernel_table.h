@@ -141,6 +141,15 @@ struct CpuKernels {
   // Elementary functions, exposed so that tests can sweep their whole range.
   void (*exp)(const float* x, float* y, int64_t n);
   void (*softplus)(const float* x, float* y, int64_t n);
+
+  // Nothing but loads or multiplications: the ceilings that kernels are held against.
+  /// Reads [data, data + bytes) once; XOR of its 64-bit words. data is 64-byte aligned, bytes a multiple of
+  /// 4096. In one stream as the CPU prefetches it, and in four that are prefetched: CPUs differ in which is
+  /// faster.
+  uint64_t (*read_memory[2])(const uint8_t* data, int64_t bytes);
+  const char* int8_instructions;             // of multiply_int8, which are those of panel_matmul
+  int64_t (*multiply_int8)(int64_t rounds);  // both: how many multiply-adds were done
+  int64_t (*multiply_f32)(int64_t rounds);
 };
 
 }  // namespace sambay

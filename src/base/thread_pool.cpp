@@ -29,13 +29,22 @@ void pause_briefly() {
 #endif
 }
 
+/// What the process may use: as it was when first asked, since a pinned thread is allowed one core only, and
+/// so is whatever it starts.
+const cpu_set_t& allowed_set() {
+  static const cpu_set_t kSet = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  return kSet;
+}
+
 std::vector<int> allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
   std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    for (int i = 0; i < CPU_SETSIZE; i++)
-      if (CPU_ISSET(i, &set)) cores.push_back(i);
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &allowed_set())) cores.push_back(i);
   return cores;
 }
 
@@ -55,11 +64,14 @@ std::vector<int> cores_first(int* physical) {
   return first;
 }
 
+void run_this_thread_on(const cpu_set_t& set) {
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // failing only costs speed
+}
 void pin_this_thread(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // failing only costs speed
+  run_this_thread_on(set);
 }
 
 }  // namespace
@@ -108,7 +120,10 @@ ThreadPool::ThreadPool(int thread_count, bool pin)
   const bool pinned = pin && thread_count > 1 && static_cast<size_t>(thread_count) <= cores.size();
   for (int i = 1; i < thread_count; i++)
     shared_->workers.emplace_back([shared = shared_.get(), i, pinned, core = pinned ? cores[i] : 0] {
-      if (pinned) pin_this_thread(core);
+      if (pinned)
+        pin_this_thread(core);
+      else
+        run_this_thread_on(allowed_set());  // the caller may be pinned
       shared->work(i);
     });
   if (pinned) pin_this_thread(cores[0]);

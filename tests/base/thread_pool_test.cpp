@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -50,6 +51,33 @@ TEST(ThreadPool, ResultsOfOneCallAreVisibleToTheNext) {
   for (int round = 0; round < 2000; round++)
     pool.run([&](int i) { values[static_cast<size_t>(i)] = values[static_cast<size_t>((i * 1))] + 1; });
   for (int64_t v : values) EXPECT_EQ(v, 2000);
+}
+
+std::vector<int> cores_of(ThreadPool& pool) {
+  std::vector<int> counts(static_cast<size_t>(pool.thread_count()));
+  pool.run([&](int i) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    counts[static_cast<size_t>(i)] = CPU_COUNT(&set);
+  });
+  return counts;
+}
+
+TEST(ThreadPool, APoolAfterAPinnedOneHasTheSameCores) {
+  const int cores = physical_core_count();
+  if (cores < 2) GTEST_SKIP() << "one core";
+  std::thread([&] {  // whose affinity nobody needs afterwards
+    {
+      ThreadPool pinned(2);
+    }
+    EXPECT_EQ(physical_core_count(), cores);
+    ThreadPool again(2);
+    EXPECT_EQ(cores_of(again), (std::vector<int>{1, 1}));
+    ThreadPool loose(2, false);
+    EXPECT_GE(cores_of(loose)[1], cores);
+  })
+      .join();
 }
 
 TEST(ThreadPool, ThereIsAtLeastOnePhysicalCore) { EXPECT_GE(physical_core_count(), 1); }

@@ -251,7 +251,10 @@ class Plant:
             link = "and not" if terse else self.rng.choice(("and not", "unless", "but not if"))
             return f"{parts[0]} {link} {parts[1]}"
         join = rule.join.upper() if terse and self.rng.random() < 0.3 else rule.join
-        return f" {join} ".join(parts)
+        text = f" {join} ".join(parts)
+        if len(parts) == 2 and not terse and self.rng.random() < 0.15:
+            return f"{'both' if join == 'and' else 'either'} {text}"
+        return text
 
     def log(self, names: list[str] | None = None) -> str:
         """Readings as a log line."""

@@ -9,6 +9,7 @@
 #include "cli/progress_line.h"
 #include "tools/bench.h"
 #include "tools/bench_plan.h"
+#include "tools/bench_plot.h"
 #include "tools/ceilings.h"
 
 namespace sambay {
@@ -100,6 +101,25 @@ void add_limits(CLI::App& bench, Action& action) {
   });
 }
 
+void add_plot(CLI::App& bench, Action& action) {
+  struct Plot {
+    std::string csv, svg, kind = "depth";
+  };
+  auto o = std::make_shared<Plot>();
+  CLI::App* cmd = bench.add_subcommand("plot", "A picture of what bench --csv measured");
+  cmd->add_option("csv", o->csv, "Output of sambay bench --csv")->required();
+  cmd->add_option("-o,--out", o->svg, "SVG file to write")->required();
+  cmd->add_option("--kind", o->kind, "depth (tokens/s), latency (seconds) or roofline (depth)")
+      ->check(CLI::IsMember({"depth", "latency", "roofline"}));
+  cmd->callback([&action, o] {
+    action = [o]() -> Result<int> {
+      SAMBAY_TRY(const PlotKind kind, plot_kind(o->kind), "bench plot");
+      SAMBAY_TRY_VOID(plot_bench_file(o->csv, o->svg, kind));
+      return 0;
+    };
+  });
+}
+
 void add_options(CLI::App* cmd, BenchCommand& c) {
   BenchOptions& o = c.bench;
   auto* model = cmd->add_option("model,-m,--model", o.model,
@@ -141,6 +161,7 @@ void add_bench(CLI::App& app, Action& action) {
   cmd->footer(kExamples);
   add_options(cmd, *c);
   add_limits(*cmd, action);
+  add_plot(*cmd, action);
   cmd->callback([&action, c, cmd] {
     if (cmd->get_subcommands().empty()) action = [c] { return run(*c); };
   });

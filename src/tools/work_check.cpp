@@ -110,8 +110,8 @@ class Reader {
       at_++;
       return calculate(*task, line);
     }
-    // " decimal 9/4": words that end in a task.
-    if (const size_t space = line.rfind(' '); space != std::string_view::npos) {
+    // " decimal 9/4": words that end in a task. (" 7*35" is what is left of an expression, and no task yet.)
+    if (const size_t space = line.rfind(' '); space != std::string_view::npos && space > 0) {
       if (const auto task = task_of(line.substr(space + 1)); task && begins_columns(*task)) {
         others_.push_back(line);
         at_++;

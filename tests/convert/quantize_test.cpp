@@ -157,12 +157,17 @@ class Importance : public ::testing::Test {
     EXPECT_TRUE(writer->finish().has_value());
     return path;
   }
+  /// Columns of blk.2.ffn_down.weight.
+  static size_t columns() {
+    const auto source = Checkpoint::open(pocket());
+    return static_cast<size_t>(source->find("model.layers.2.mlp.fc2.weight")->shape.back());
+  }
   TempFolder folder_;
 };
 
 TEST_F(Importance, WeighsTheErrorsOfItsColumns) {
-  std::vector<float> importance(256, 0.0f);
-  for (size_t c = 0; c < 256; c += 4) importance[c] = 5.0f;
+  std::vector<float> importance(columns(), 0.0f);
+  for (size_t c = 0; c < importance.size(); c += 4) importance[c] = 5.0f;
   const std::string path = write("blk.2.ffn_down.weight", importance);
   const auto plain = quantize(pocket(), folder_.file("plain.gguf"), "q4_k_m");
   const auto weighted = quantize(pocket(), folder_.file("weighted.gguf"), "q4_k_m", {}, path);
@@ -192,9 +197,10 @@ TEST_F(Importance, RefusesWhatDoesNotFitTheModel) {
   };
   EXPECT_THAT(refusal(write("blk.99.ffn_down.weight", {1})), HasSubstr("blk.99.ffn_down.weight"));
   EXPECT_THAT(refusal(write("output_norm.weight", {1})), HasSubstr("output_norm.weight"));
-  EXPECT_THAT(refusal(write("blk.2.ffn_down.weight", {1, 2})), AllOf(HasSubstr("[2]"), HasSubstr("[256]")));
+  EXPECT_THAT(refusal(write("blk.2.ffn_down.weight", {1, 2})),
+              AllOf(HasSubstr("[2]"), HasSubstr("[" + std::to_string(columns()) + "]")));
   for (const float bad : {-1.0f, std::nanf(""), std::numeric_limits<float>::infinity()}) {
-    std::vector<float> values(256, 1.0f);
+    std::vector<float> values(columns(), 1.0f);
     values[7] = bad;
     EXPECT_THAT(refusal(write("blk.2.ffn_down.weight", values)), HasSubstr("column 7"));
   }

@@ -9,6 +9,7 @@
 #include "convert/convert.h"
 #include "eval/few_problems.h"
 #include "eval/teacher_forced.h"
+#include "model/sambay_config.h"
 #include "support/temp_folder.h"
 #include "text/tokenizer_data.h"
 
@@ -57,8 +58,9 @@ TEST_F(CompareModels, PerplexityEqualsThatOfTheLogits) {
 
   const auto checkpoint = std::make_shared<const Checkpoint>(*Checkpoint::open(test::pocket()));
   const auto ops = *make_cpu_ops({1, ""});
-  const auto ids = *(*build_tokenizer(*load_tokenizer_data(*checkpoint), "pocket", 1024))
-                        ->encode(test::read_file(options_.text_file));
+  const auto ids =
+      *(*build_tokenizer(*load_tokenizer_data(*checkpoint), "pocket", load_sambay_config(*checkpoint)->vocab))
+           ->encode(test::read_file(options_.text_file));
   TeacherForced model = *TeacherForced::open(checkpoint, *ops, DType::f32, static_cast<int>(ids.size()));
   double sum = 0;
   model.begin();

@@ -66,6 +66,14 @@ TEST(WorkCheck, FindsLinesThatAreMissingOrTooMany) {
   EXPECT_NE(work_fault(work + "\n" + work.substr(work.rfind('\n') + 1), work, answer), "");
 }
 
+TEST(WorkCheck, TakesWhatIsLeftOfAnExpressionForNoTask) {
+  EXPECT_EQ(arithmetic_fault(" 7*(7*5)\n7*5=35\n 7*35\n7*35=245"), "");
+  EXPECT_EQ(
+      arithmetic_fault(" 150*12\n150*12\n150*2\n0*2=0->0\n5*2=10->00\n1*2+1=3->300\n150*10=1500\n300+1500\n"
+                       "0+0=0->0\n0+0=0->00\n3+5=8->800\n0+1=1->1800"),
+      "");
+}
+
 TEST(WorkCheck, SaysWhichLineIsWrong) {
   EXPECT_EQ(arithmetic_fault("347+589\n7+9=16->6\n4+8=12->26\n3+5+1=9->926"),
             "line 3: '4+8=12->26' should be '4+8+1=13->36'");

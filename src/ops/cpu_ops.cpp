@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "kernels/cpu/kernels.h"
 #include "ops/arena.h"
+#include "ops/cpu_attention.h"
 #include "ops/decoded_matmul.h"
 #include "ops/ops.h"
 #include "tensor/packed_weight.h"
@@ -187,48 +188,10 @@ class CpuOps final : public Ops {
 
   void diff_attention(const Batch& batch, const CacheMemory& memory, const KvLayer& kv, const DiffWeights& w,
                       RowIndex rows, Rows<const float> q, Rows<float> y) override {
-    const KvLayout& layout = *kv.layout;
-    const KvGroup& group = layout.group;
-    const int64_t unit_q = q.cols / group.units();  // query floats that one KV pair serves
-    SAMBAY_CHECK(q.rows == y.rows && q.cols == y.cols && unit_q % (2 * group.head_dim) == 0,
-                 shape("diff_attention", q));
-    const auto kernel = kernels_.diff_attention[static_cast<size_t>(layout.type)];
-    const int pairs = static_cast<int>(unit_q / (2 * group.head_dim));
-    const std::vector<RowPlace>& places = locate(batch, rows, q.rows);
-    reserve_scratch(attention_scratch_floats(pairs, group.head_dim, kPageTokens));
-
-    pool_.run([&](int thread) {
-      const int64_t tasks = q.rows * group.units();
-      const int64_t last = tasks * (thread + 1) / pool_.thread_count();
-      for (int64_t task = tasks * thread / pool_.thread_count(); task < last; task++) {
-        const int64_t r = task / group.units();
-        const int unit = static_cast<int>(task % group.units());
-        const auto [sequence, position] = places[r];
-        AttentionArgs args{};
-        args.q = q.row(r) + unit * unit_q;
-        args.pairs = pairs, args.head_dim = group.head_dim;
-        args.pool = bytes(memory.pages[kv.group]);
-        args.pages = sequence->pages[kv.group].data();
-        args.page_bytes = layout.page_bytes, args.page_tokens = kPageTokens;
-        args.key_plane = layout.key_plane(kv.layer, unit);
-        args.plane_bytes = layout.plane_bytes, args.row_bytes = layout.row_bytes;
-        args.first = group.window > 0 && position >= group.window ? position - group.window + 1 : 0;
-        args.last = position;
-        args.scale = 1.0f / std::sqrt(static_cast<float>(group.head_dim));
-        args.lambda = w.lambda, args.eps = w.eps, args.out_scale = w.out_scale, args.sub_norm = w.sub_norm;
-        args.y = y.row(r) + unit * unit_q;
-        args.scratch = attention_scratch_[static_cast<size_t>(thread)].data();
-        kernel(args);
-      }
-    });
+    attention_.run({batch, memory, kv, w, rows, q, y});
   }
 
  private:
-  struct RowPlace {
-    const SeqRows* sequence;
-    int position;
-  };
-
   /// For every row of a batch, where its state goes (null = nowhere).
   struct StateRows {
     StateRows(const Batch& batch, const CacheMemory& memory, int64_t offset)
@@ -321,26 +284,6 @@ class CpuOps final : public Ops {
     }
   }
 
-  const std::vector<RowPlace>& locate(const Batch& batch, RowIndex rows, int64_t count) {
-    places_.clear();
-    size_t next = 0;
-    for (const SeqRows& s : batch.sequences)
-      for (int i = 0; i < s.row_count; i++) {
-        if (!rows.empty() && (next >= rows.size() || rows[next] != s.first_row + i)) continue;
-        next++;
-        places_.push_back({&s, s.position + i});
-      }
-    SAMBAY_CHECK(static_cast<int64_t>(places_.size()) == count,
-                 fmt::format("{} rows for {} queries", places_.size(), count));
-    return places_;
-  }
-
-  void reserve_scratch(int64_t floats) {
-    attention_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
-    for (auto& scratch : attention_scratch_)
-      if (static_cast<int64_t>(scratch.size()) < floats) scratch.resize(static_cast<size_t>(floats));
-  }
-
   const CpuKernels& kernels_;
   ThreadPool pool_;
   std::string name_;
@@ -349,8 +292,8 @@ class CpuOps final : public Ops {
   std::vector<InputBlock> input_blocks_;
   std::vector<std::byte> stored_row_;
   std::vector<float> padded_row_;
-  std::vector<RowPlace> places_;
-  std::vector<std::vector<float>> attention_scratch_, decode_scratch_;  // of each thread
+  CpuAttention attention_{kernels_, pool_};
+  std::vector<std::vector<float>> decode_scratch_;  // of each thread
 };
 
 }  // namespace
@@ -358,9 +301,8 @@ class CpuOps final : public Ops {
 int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads) {
   const int64_t levels = shape.rows * shape.quantized_cols;
   const int64_t blocks = levels / kPanelBlock * static_cast<int64_t>(sizeof(InputBlock));
-  const int64_t attention = attention_scratch_floats(shape.attention_pairs, shape.head_dim, kPageTokens);
-  const int64_t each = attention * static_cast<int64_t>(sizeof(float));
-  return levels + blocks + each * (threads > 0 ? threads : physical_core_count());
+  return levels + blocks +
+         cpu_attention_bytes(shape.attention_pairs, shape.head_dim, threads > 0 ? threads : physical_core_count());
 }
 
 PlacedBytes cpu_placed_bytes(DType type, int64_t rows, int64_t cols) {

@@ -4,7 +4,10 @@
 #if defined(__x86_64__)
 // clang-format off
 #include "kernels/cpu/vec_avx512.h"
+#include "kernels/cpu/lanes_avx512.h"
 #include "kernels/cpu/generic_kernels.inc"
+#include "kernels/cpu/attention.inc"
+#include "kernels/cpu/attention_wide.inc"
 #include "kernels/cpu/panel_walk.inc"
 #include "kernels/cpu/panel_avx512.inc"
 #include "kernels/cpu/limits.inc"
@@ -19,6 +22,7 @@ constexpr CpuKernels make_table() {
   k.name = "avx512";
   k.supported = cpu_has_avx512;
   fill_generic(k);
+  fill_attention<WideAttention>(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
   fill_limits(k);

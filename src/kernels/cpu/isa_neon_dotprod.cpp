@@ -4,7 +4,10 @@
 #if defined(__aarch64__)
 // clang-format off
 #include "kernels/cpu/vec_neon.h"
+#include "kernels/cpu/lanes_neon.h"
 #include "kernels/cpu/generic_kernels.inc"
+#include "kernels/cpu/attention.inc"
+#include "kernels/cpu/attention_wide.inc"
 #include "kernels/cpu/panel_walk.inc"
 #include "kernels/cpu/panel_neon.inc"
 // clang-format on
@@ -18,6 +21,7 @@ constexpr CpuKernels make_table() {
   k.name = "neon_dotprod";
   k.supported = cpu_has_neon_dotprod;
   fill_generic(k);
+  fill_attention<WideAttention>(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
   return k;

@@ -4,6 +4,7 @@
 // clang-format off
 #include "kernels/cpu/vec_scalar.h"
 #include "kernels/cpu/generic_kernels.inc"
+#include "kernels/cpu/attention.inc"
 #include "kernels/cpu/panel_scalar.inc"
 #include "kernels/cpu/limits.inc"
 // clang-format on
@@ -39,6 +40,7 @@ constexpr CpuKernels make_table() {
   k.name = "scalar";
   k.supported = cpu_has_scalar;
   fill_generic(k);
+  fill_attention<PlainAttention>(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
   fill_limits(k);

@@ -96,29 +96,51 @@ struct ScanArgs {
   int64_t first, last;
 };
 
-/// Differential attention of one row and one KV pair ("unit"): `pairs` query pairs share one pair of keys and
-/// one value of 2 * head_dim. Keys are walked page by page at absolute positions, so the result does not
-/// depend on how the prompt was cut into chunks.
+enum {
+  kAttentionPage =
+      64,  ///< positions in a page of keys and values: kPageTokens (checked in attention_split.h)
+  kAttentionRows = 32,  ///< most rows of one call
+};
+
+/// Differential attention of neighbouring rows of one sequence for one KV pair ("unit"): `pairs` query pairs
+/// share one pair of keys and one value of 2 * head_dim.
+///
+/// Positions are cut into chunks, and those into pages; both begin at absolute positions. What a row sees of
+/// a chunk is added up page by page, and the sums of its chunks in ascending order. So a row's bits depend
+/// neither on the rows beside it, nor on how the prompt was cut, nor on who computes which chunk.
 struct AttentionArgs {
-  const float* q;  // [pairs, 2, head_dim]
-  int pairs, head_dim;
-  const uint8_t* pool;   // of the group's pages
-  const int32_t* pages;  // page of position p: pages[p / page_tokens]
+  const float* q;  // [rows, pairs, 2, head_dim]
+  int64_t q_stride;
+  int rows, pairs, head_dim;        // rows: 1 to kAttentionRows
+  int64_t position;                 // of the first row; the others follow
+  int64_t window;                   // positions that a row sees, its own included; 0: all
+  int64_t chunk_tokens;             // a multiple of kAttentionPage
+  int64_t first_chunk, last_chunk;  // chunks [first, last); rows may see nothing of some of them
+  const uint8_t* pool;              // of the group's pages
+  const int32_t* pages;             // page of position p: pages[p / kAttentionPage]
   int64_t page_bytes;
-  int page_tokens;
   int64_t key_plane;    // offset of this unit's keys in a page
   int64_t plane_bytes;  // the values follow the keys after as many bytes
   int64_t row_bytes;
-  int64_t first, last;  // positions [first, last]
-  float scale;          // 1 / sqrt(head_dim)
-  float lambda, eps, out_scale;
-  const float* sub_norm;  // [2 * head_dim]
-  float* y;               // [pairs, 2 * head_dim]
-  float* scratch;         // attention_scratch_floats(pairs, head_dim, page_tokens)
+  float scale;                   // 1 / sqrt(head_dim)
+  float* sums;                   // [rows] of attention_sum_floats; or one such for each chunk,
+  bool keep_apart;               //   [chunks, rows]
+  float* scratch;                // attention_scratch_floats(pairs, head_dim), aligned to 64 bytes
+  float lambda, eps, out_scale;  // from here on: for attention_finish
+  const float* sub_norm;         // [2 * head_dim]
+  float* y;                      // [rows, pairs, 2 * head_dim]
+  int64_t y_stride;
 };
 
-static inline int64_t attention_scratch_floats(int64_t pairs, int64_t head_dim, int64_t page_tokens) {
-  return pairs * 2 * (2 * head_dim + page_tokens + 2) + 64;
+/// What a row has seen of some chunks: weighted values [queries, 2 * head_dim], maxima of the scores
+/// [queries] and sums of the weights [queries], queries being 2 * pairs. Whole cache lines.
+static inline int64_t attention_sum_floats(int64_t pairs, int64_t head_dim) {
+  return (2 * pairs * (2 * head_dim + 2) + 15) / 16 * 16;
+}
+/// A page decoded, and for each row the weights of a page, the sum of a chunk, and two factors per query.
+static inline int64_t attention_scratch_floats(int64_t pairs, int64_t head_dim) {
+  const int64_t row = 2 * pairs * (kAttentionPage + 2) + attention_sum_floats(pairs, head_dim);
+  return 2 * 2 * head_dim * kAttentionPage + kAttentionRows * row;
 }
 
 struct CpuKernels {
@@ -136,7 +158,10 @@ struct CpuKernels {
   void (*silu_mul)(const float* gate, const float* up, float* y, int64_t n);
   void (*conv1d)(const ConvArgs&);
   void (*selective_scan)(const ScanArgs&);
-  void (*diff_attention[kKernelTypeCount])(const AttentionArgs&);  // by KV type; null for bf16
+  void (*attend[kKernelTypeCount])(const AttentionArgs&);  // to a.sums; by KV type; null for bf16
+  /// Adds to a.sums those that attend kept apart for chunks [first_chunk, last_chunk) behind them.
+  void (*attention_add)(const AttentionArgs&, float* sums);
+  void (*attention_finish)(const AttentionArgs&);  // a.sums of all chunks to a.y
 
   // Elementary functions, exposed so that tests can sweep their whole range.
   void (*exp)(const float* x, float* y, int64_t n);

@@ -12,6 +12,7 @@ build=${1:-build/coverage} least=80
 # target, the parser's own files, and with a minus the functions in them that do not parse: writers, and what reads from the disk
 parsers() {
   cat <<'TABLE'
+bench_csv         src/tools/bench_csv.cpp -read_bench_csv
 card              src/formats/quality_card.cpp -load_quality_card
 config            src/model/sambay_config_json.cpp
 gguf              src/formats/gguf_reader.cpp src/formats/tensor_view.cpp

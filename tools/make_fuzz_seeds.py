@@ -346,7 +346,40 @@ def problem_seeds():
     }
 
 
+def bench_csv_seeds():
+    columns = ("model type kv threads isa test prompt depth batch tokens tokens_per_s_median ttft_ms bytes_per_token "
+               "multiply_adds_per_token read_bytes_per_s int8_per_s other_cpu").split()
+    usual = dict(model="m.gguf", type="q4_0", kv="f16", threads=2, isa="avx2", test="decode", prompt=0, depth=0, batch=1, tokens=8,
+                 tokens_per_s_median=7.5, ttft_ms="", bytes_per_token=2.3e9, multiply_adds_per_token=3.8e9, read_bytes_per_s=3e10,
+                 int8_per_s=3e11, other_cpu=0.1)
+
+    def lines(*rows, head=columns):
+        text = [",".join(head)] + [",".join(str({**usual, **row}[c]) for c in head) for row in rows]
+        return ("\n".join(text) + "\n").encode()
+
+    prefill = dict(test="prefill", prompt=512, tokens=512, tokens_per_s_median=120, ttft_ms=4200, bytes_per_token=1e7)
+    samples = [dict(prompt=64, depth=64 + d, batch=4) for d in (0, 500, 1000)]
+    whole = dict(test="long-sampled", prompt=64, depth=1064, batch=4, tokens=1000, ttft_ms=900)
+    return {
+        "depths": lines(prefill, {}, dict(depth=4096), dict(depth=32768, kv="q8_0")),
+        "long": lines(dict(prefill, prompt=64), *samples, whole),
+        "long_open": lines(*samples),
+        "two_files": lines({}) + lines(dict(threads=1)),
+        "quoted": lines(dict(model='"a, ""b""\nc"')),
+        "turned": lines({}, head=columns[::-1]),
+        "far": lines(dict(depth=2**30, batch=2**30, tokens_per_s_median=1e-12), dict(depth=1, tokens_per_s_median=1e18)),
+        "column_missing": lines({}, head=columns[1:]),
+        "field_missing": lines({})[:-5] + b"\n",
+        "field_negative": lines(dict(depth=-1)),
+        "field_nan": lines(dict(tokens_per_s_median="nan")),
+        "quote_open": lines(dict(model='"a')),
+        "head_only": lines(),
+        "blank": lines({}) + b"\r\n\n",
+    }
+
+
 if __name__ == "__main__":
+    write("bench_csv", bench_csv_seeds())
     write("card", card_seeds())
     write("problems", problem_seeds())
     write("gguf_model", gguf_model_seeds())

@@ -17,7 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kPassSeconds = 0.003;  // of a multiplication probe: long beside the start of the threads
-constexpr int kPasses = 3;
+constexpr int kReadPasses = 2, kMultiplyPasses = 4;  // of which the best counts
 constexpr int64_t kReadGrain = 4096;
 
 }  // namespace
@@ -64,7 +64,7 @@ double CeilingProbe::read_bytes_per_s() {
   const int64_t part = memory_.bytes() / threads_ / kReadGrain * kReadGrain;
   std::atomic<uint64_t> used{0};  // what was read must matter
   double best = 0;
-  for (int pass = 0; pass < kPasses; pass++)
+  for (int pass = 0; pass < kReadPasses; pass++)
     for (const auto read : kernels_->read_memory) {
       const double seconds = time([&](int thread) { used ^= read(data + thread * part, part); });
       best = std::max(best, static_cast<double>(part * threads_) / seconds);
@@ -74,7 +74,7 @@ double CeilingProbe::read_bytes_per_s() {
 
 double CeilingProbe::multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds) {
   double best = 0;
-  for (int pass = 0; pass < kPasses;) {
+  for (int pass = 0; pass < kMultiplyPasses;) {
     std::atomic<int64_t> done{0};
     const double seconds = time([&](int) { done += probe(rounds); });
     if (seconds < kPassSeconds && rounds < (int64_t{1} << 40)) {

@@ -16,8 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto chart = sambay::plot_bench(*rows, kind, "fuzz");
     if (!chart) continue;
     const std::string svg = sambay::draw_svg(*chart);
-    for (const std::string_view number : {"=\"nan", "=\"-nan", "=\"inf", "=\"-inf", ",nan", ",inf"})
-      if (svg.find(number) != std::string::npos) std::abort();
+    for (const std::string_view attribute : {" points=\"", " cx=\"", " cy=\"", " x1=\"", " y1=\""})
+      for (size_t at = 0; (at = svg.find(attribute, at)) != std::string::npos;) {
+        at += attribute.size();
+        const std::string_view value = std::string_view(svg).substr(at, svg.find('"', at) - at);
+        if (value.find_first_not_of("0123456789.,- ") != std::string_view::npos) std::abort();
+      }
   }
   return 0;
 }

@@ -13,8 +13,8 @@
 namespace sambay {
 
 struct PlanOptions {
-  std::string model;         ///< "" = the embedded model
-  std::string synthetic;     ///< a preset's name: shapes without a file
+  std::string model;           ///< "" = the embedded model
+  std::string synthetic;       ///< a preset's name: shapes without a file
   TypeMix type = DType::q8_0;  ///< of synthetic weights
   DType kv = DType::f16;
   int context = 0;           ///< 0: as the engine chooses

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "model/type_mix.h"
 #include "model/tensor_table.h"
+#include "model/type_mix.h"
 #include "sambay/error.h"
 #include "tensor/dtype.h"
 

@@ -10,6 +10,7 @@
 #include "kernels/cpu/attention_wide.inc"
 #include "kernels/cpu/panel_walk.inc"
 #include "kernels/cpu/panel_neon.inc"
+#include "kernels/cpu/limits.inc"
 // clang-format on
 
 namespace sambay {
@@ -24,6 +25,7 @@ constexpr CpuKernels make_table() {
   fill_attention<WideAttention>(k);
   k.quantize_row = quantize_row;
   fill_panels(k);
+  fill_limits(k);
   return k;
 }
 constexpr CpuKernels kTable = make_table();

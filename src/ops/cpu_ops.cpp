@@ -302,7 +302,8 @@ int64_t cpu_workspace_bytes(const WorkspaceShape& shape, int threads) {
   const int64_t levels = shape.rows * shape.quantized_cols;
   const int64_t blocks = levels / kPanelBlock * static_cast<int64_t>(sizeof(InputBlock));
   return levels + blocks +
-         cpu_attention_bytes(shape.attention_pairs, shape.head_dim, threads > 0 ? threads : physical_core_count());
+         cpu_attention_bytes(shape.attention_pairs, shape.head_dim,
+                             threads > 0 ? threads : physical_core_count());
 }
 
 PlacedBytes cpu_placed_bytes(DType type, int64_t rows, int64_t cols) {

@@ -1,7 +1,7 @@
 """The parts of the model that are more than a matrix product, each with its gradient.
 
-`NativeOps` calls kernels.cpp (CPU, packed rows, bf16 in memory, float32 inside); `PlainOps` says the same in PyTorch's own words: it is the
-tests' reference, and what a GPU runs. Both take packed batches: rows are tokens, `Layout` says which row belongs to which sequence.
+`NativeOps` calls kernels.cpp (CPU, packed rows, bf16 in memory, float32 inside), gpu.py has the same for a GPU; `PlainOps` says it in PyTorch's
+own words: it is the tests' reference. All take packed batches: rows are tokens, `Layout` says which row belongs to which sequence.
 """
 
 from __future__ import annotations
@@ -32,9 +32,17 @@ class Layout:
     starts: torch.Tensor
     q_starts: torch.Tensor
     positions: torch.Tensor
+    most_rows: int = 0  # of a sequence; most_queries likewise. Counted here, since on a GPU asking would mean waiting
+    most_queries: int = 0
+
+    def __post_init__(self):
+        if not self.most_rows:
+            self.most_rows = int((self.starts[1:] - self.starts[:-1]).max())
+            self.most_queries = int((self.q_starts[1:] - self.q_starts[:-1]).max())
 
     def to(self, device) -> "Layout":
-        return Layout(self.starts.to(device), self.q_starts.to(device), self.positions.to(device))
+        move = lambda x: x.to(device, non_blocking=True)
+        return Layout(move(self.starts), move(self.q_starts), move(self.positions), self.most_rows, self.most_queries)
 
     @property
     def sequences(self) -> int:

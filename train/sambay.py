@@ -145,9 +145,8 @@ class Batch:
     targets: torch.Tensor
 
     def to(self, device) -> "Batch":
-        return Batch(
-            self.ids.to(device), self.every_row.to(device), self.asking.to(device), self.asking_rows.to(device), self.targets.to(device)
-        )
+        move = lambda x: x.to(device, non_blocking=True)
+        return Batch(move(self.ids), self.every_row.to(device), move(self.asking), self.asking_rows.to(device), move(self.targets))
 
 
 def forward(w: dict[str, torch.Tensor], batch: Batch, shape: Shape, ops) -> torch.Tensor:

@@ -27,8 +27,9 @@ import torch
 
 from chat import ChatTokenizer
 from checkpoint import load_weights, save_weights
-from feeder import Settings, check_families, examples, feed
+from feeder import Packed, Settings, check_families, examples, feed, pack_rows
 from ops import Layout, NativeOps
+from optimizer import Optimizer
 from sambay import Batch, Shape, forward, initial_weights, is_matrix
 
 WARM_UP_STEPS = 40
@@ -65,93 +66,23 @@ class Diverged(RuntimeError):
     pass
 
 
-def pack(sequences: list[tuple[list[int], list[bool]]]) -> Batch:
-    """Sequences side by side in one batch; a row asks when its next token is to be learned."""
-    ids, asking, targets, positions = [], [], [], []
-    starts, q_starts = [0], [0]
-    for tokens, learn in sequences:
-        for t in range(len(tokens) - 1):
-            if learn[t + 1]:
-                asking.append(len(ids) + t)
-                targets.append(tokens[t + 1])
-                positions.append(t)
-        ids += tokens[:-1]  # the last token has nothing to predict
-        starts.append(len(ids))
-        q_starts.append(len(asking))
-    int32 = lambda values: torch.tensor(values, dtype=torch.int32)
-    every_row = torch.cat([torch.arange(b - a, dtype=torch.int32) for a, b in zip(starts, starts[1:])])
+def batch_of(packed: Packed) -> Batch:
+    """A feeder's arrays as the model takes them."""
+    starts, q_starts, positions, asking, targets = (
+        torch.from_numpy(array) for array in (packed.starts, packed.q_starts, packed.positions, packed.asking, packed.targets)
+    )
     return Batch(
-        torch.tensor(ids),
-        Layout(int32(starts), int32(starts), every_row),
-        torch.tensor(asking),
-        Layout(int32(starts), int32(q_starts), int32(positions)),
-        int32(targets),
+        torch.from_numpy(packed.ids).long(),
+        Layout(starts, starts, positions),
+        asking.long(),
+        Layout(starts, q_starts, positions[asking.long()].contiguous()),
+        targets,
     )
 
 
-class Optimizer:
-    """Muon for the projection matrices, Adam for everything else. One step moves the float32 weights in place."""
-
-    def __init__(self, weights: dict[str, torch.Tensor], shape: Shape, stage: Stage):
-        self.weights, self.stage, self.steps = weights, stage, 0
-        self.shape = shape
-        by_shape: dict[tuple, list[str]] = {}
-        for name, value in weights.items():
-            if name.endswith(".weight") and is_matrix(name) and "embed" not in name and "dt_proj" not in name:
-                by_shape.setdefault(tuple(value.shape), []).append(name)
-        self.groups = list(by_shape.values())
-        muon = {name for group in self.groups for name in group}
-        self.adam = [name for name in weights if name not in muon]
-        self.momentum = {name: torch.zeros_like(weights[name]) for name in muon}
-        self.moments = {name: (torch.zeros_like(weights[name]), torch.zeros_like(weights[name])) for name in self.adam}
-
-    def step(self, gradients: dict[str, torch.Tensor], rate: float, pool: ThreadPoolExecutor) -> None:
-        self.steps += 1
-        work = [pool.submit(self._muon, group, gradients, rate) for group in self.groups]
-        self._adam(gradients, rate * self.stage.adam_share)
-        for each in work:
-            each.result()
-
-    def _muon(self, group: list[str], gradients, rate: float) -> None:
-        updates = []
-        for name in group:
-            momentum = self.momentum[name].mul_(0.95).add_(gradients[name])
-            updates.append(gradients[name] + 0.95 * momentum)
-        updates = torch.stack(updates)
-        # Queries, keys and values are three matrices in one: each is made orthogonal by itself.
-        for rows in self._blocks(group[0], updates.shape[1]):
-            part = orthogonal(updates[:, rows])
-            step = rate * max(1, part.shape[1] / part.shape[2]) ** 0.5
-            for name, update in zip(group, part):
-                weight = self.weights[name][rows]
-                weight.mul_(1 - rate * self.stage.decay).sub_(update.float(), alpha=step)
-
-    def _blocks(self, name: str, rows: int) -> list[slice]:
-        """The row blocks of a matrix that are updated apart."""
-        d = self.shape.hidden_size
-        if not name.endswith("Wqkv.weight") or rows == d:
-            return [slice(0, rows)]
-        keys_end = d + (rows - d) // 2
-        return [slice(0, d), slice(d, keys_end), slice(keys_end, rows)]
-
-    def _adam(self, gradients, rate: float, beta1=0.9, beta2=0.95, epsilon=1e-8) -> None:
-        for name in self.adam:
-            first, second = self.moments[name]
-            first.lerp_(gradients[name], 1 - beta1)
-            second.lerp_(gradients[name] ** 2, 1 - beta2)
-            mean, square = first / (1 - beta1**self.steps), second / (1 - beta2**self.steps)
-            self.weights[name].addcdiv_(mean, square.sqrt().add_(epsilon), value=-rate)
-
-
-def orthogonal(x: torch.Tensor) -> torch.Tensor:
-    """The nearest (semi-)orthogonal matrices to x [n, rows, columns], roughly: five Newton-Schulz steps of Muon's polynomial in bf16."""
-    tall = x.shape[1] > x.shape[2]
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    x = (x.transpose(1, 2) if tall else x).bfloat16()
-    for _ in range(5):
-        gram = x @ x.transpose(1, 2)
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.transpose(1, 2) if tall else x
+def pack(sequences: list[tuple[list[int], list[bool]]]) -> Batch:
+    """Sequences (token ids, whether each is to be learned) side by side in one batch."""
+    return batch_of(pack_rows(sequences))
 
 
 class Trainer:
@@ -159,7 +90,7 @@ class Trainer:
 
     def __init__(self, shape: Shape, weights: dict[str, torch.Tensor], threads: int, ops, device: str = "cpu"):
         self.shape, self.ops, self.device, self.threads = shape, ops, device, threads
-        self.microbatch = 4096 if device == "cpu" else 65536  # tokens: what a core's caches like, and what fills a GPU
+        self.microbatch = 4096 if device == "cpu" else 131072  # tokens: what a core's caches like, and what fills a GPU
         self.start_from(weights)
         self.pool = ThreadPoolExecutor(threads)
 
@@ -170,8 +101,9 @@ class Trainer:
     def keep_average(self, step: int) -> None:
         """Moves the average towards the weights: it has less of the noise that a high rate leaves in them."""
         share = max(1 / (step + 1), 1 / AVERAGED_STEPS)
-        for name, value in self.weights.items():
-            self.average[name].lerp_(value, share)
+        average = list(self.average.values())
+        torch._foreach_mul_(average, 1 - share)
+        torch._foreach_add_(average, list(self.weights.values()), alpha=share)
 
     @staticmethod
     def leaves(weights: dict[str, torch.Tensor], gradients: bool) -> dict[str, torch.Tensor]:
@@ -181,32 +113,36 @@ class Trainer:
             for name, value in weights.items()
         }
 
-    def gradients(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], float, float]:
-        """Gradients (float32) of the mean loss over all targets of these batches, that loss, and the share of right tokens."""
+    def gradients(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Gradients (float32) of the mean loss over all targets of these batches, that loss, and the share of right tokens.
+
+        The last two are tensors on the device: to look at them is to wait for it.
+        """
         count = sum(len(batch.targets) for batch in batches)
 
         def work(mine: list[Batch]):
             leaves = self.leaves(self.weights, True)
-            total = {name: torch.zeros_like(value) for name, value in self.weights.items()}
-            loss_sum, right_sum = 0.0, 0
+            total, loss_sum, right_sum = None, 0, 0
             for batch in mine:
                 batch = batch.to(self.device)
-                logits = forward(leaves, batch, self.shape, self.ops)
-                loss, right = self.ops.cross_entropy(logits, batch.targets, 1.0 / count)
-                for name, gradient in zip(leaves, torch.autograd.grad(loss, list(leaves.values()))):
-                    total[name] += gradient
-                loss_sum += float(loss.detach())
-                right_sum += int(right.sum())
+                loss, right = self.ops.cross_entropy(forward(leaves, batch, self.shape, self.ops), batch.targets, 1.0 / count)
+                gradients = torch.autograd.grad(loss, list(leaves.values()))
+                if total is None:
+                    total = [gradient.float() for gradient in gradients]
+                else:
+                    torch._foreach_add_(total, [gradient.float() for gradient in gradients])
+                loss_sum = loss_sum + loss.detach()
+                right_sum = right_sum + right.sum()
             return total, loss_sum, right_sum
 
         # Which thread takes which batch is fixed, and so is the order of every sum: a run can be repeated bit for bit.
-        jobs = [self.pool.submit(work, batches[i :: self.threads]) for i in range(self.threads)]
+        shares = [batches[i :: self.threads] for i in range(self.threads)]
+        jobs = [self.pool.submit(work, mine) for mine in shares if mine]
         parts = [job.result() for job in jobs]
         total = parts[0][0]
         for other, _, _ in parts[1:]:
-            for name in total:
-                total[name] += other[name]
-        return total, sum(part[1] for part in parts), sum(part[2] for part in parts) / count
+            torch._foreach_add_(total, other)
+        return dict(zip(self.weights, total)), sum(part[1] for part in parts), sum(part[2] for part in parts) / count
 
     @torch.no_grad()
     def solved(self, batches: list[Batch]) -> list[bool]:
@@ -214,29 +150,13 @@ class Trainer:
         leaves = self.leaves(self.average, False)
 
         def work(batch: Batch) -> list[bool]:
+            bounds = batch.asking_rows.q_starts.tolist()
             batch = batch.to(self.device)
             logits = forward(leaves, batch, self.shape, self.ops)
-            right = logits.argmax(-1) == batch.targets
-            bounds = batch.asking_rows.q_starts.tolist()
+            right = (logits.argmax(-1) == batch.targets).cpu()
             return [bool(right[a:b].all()) for a, b in zip(bounds, bounds[1:])]
 
         return [answer for answers in self.pool.map(work, batches) for answer in answers]
-
-
-def microbatches(stream, tokens: int, trainer: Trainer) -> list[Batch]:
-    """Packs examples from the stream into batches of the trainer's size, `tokens` in all; at least one per thread."""
-    size = min(trainer.microbatch, tokens // trainer.threads)
-    batches, held, left = [], 0, tokens
-    current = []
-    while left > 0:
-        example = next(stream)
-        current.append(example)
-        held += len(example[0])
-        left -= len(example[0])
-        if held >= size or left <= 0:
-            batches.append(pack(current))
-            current, held = [], 0
-    return batches
 
 
 def examination(trainer: Trainer, tests: dict[str, list[Batch]]) -> dict[str, float]:
@@ -248,59 +168,101 @@ def examination(trainer: Trainer, tests: dict[str, list[Batch]]) -> dict[str, fl
     return results
 
 
-def held_out(tokenizer: Path, families, count: int) -> dict[str, list[Batch]]:
+def held_out(tokenizer: Path, families, count: int, at_once: int) -> dict[str, list[Batch]]:
+    """`count` problems of each family, `at_once` to a batch."""
     tests = {}
     for family in families:
         encoded = examples(tokenizer, family, count, split="test", seed=99)
-        tests[family] = [pack(encoded[i : i + 25]) for i in range(0, len(encoded), 25)]
+        tests[family] = [pack(encoded[i : i + at_once]) for i in range(0, len(encoded), at_once)]
     return tests
 
 
-def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, examine_every: int) -> None:
-    """Trains for one stage. Raises Diverged; the weights are then to be thrown away."""
-    context = multiprocessing.get_context("spawn")
-    ready = context.Queue(maxsize=8)
-    feeder = context.Process(target=feed, args=(Settings(tokenizer, stage.families, stage.seed), ready), daemon=True)
-    feeder.start()
+class Feeders:
+    """Processes that make batches, taken from in turn: the order does not depend on which of them is fast."""
 
-    def stream():
+    def __init__(self, stage: Stage, tokenizer: Path, batch_tokens: int, count: int):
+        context = multiprocessing.get_context("spawn")
+        self.queues = [context.Queue(maxsize=4) for _ in range(count)]
+        self.processes = []
+        for k, ready in enumerate(self.queues):
+            settings = Settings(tokenizer, stage.families, stage.seed + 1000 * k, batch_tokens)
+            self.processes.append(context.Process(target=feed, args=(settings, ready), daemon=True))
+            self.processes[-1].start()
+
+    def batches(self):
         while True:
-            if not feeder.is_alive() and ready.empty():
-                raise RuntimeError("the process that makes the problems has ended; its error stands above")
-            try:
-                yield from ready.get(timeout=5)
-            except queue.Empty:
-                continue
+            for process, ready in zip(self.processes, self.queues):
+                yield batch_of(self._next(process, ready))
 
-    source = stream()
-    optimizer = Optimizer(trainer.weights, trainer.shape, stage)
+    @staticmethod
+    def _next(process, ready) -> Packed:
+        while True:
+            try:
+                return ready.get(timeout=5)
+            except queue.Empty:
+                if not process.is_alive():
+                    raise RuntimeError("a process that makes the problems has ended; its error stands above") from None
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.terminate()
+
+
+class Progress:
+    """A stage's losses: smoothed, and held against its first ones. They are looked at seldom, since looking means waiting for a GPU."""
+
+    def __init__(self, stage: Stage):
+        self.stage, self.first, self.recent = stage, [], None
+
+    def add(self, loss: torch.Tensor) -> None:
+        self.recent = loss if self.recent is None else 0.95 * self.recent + 0.05 * loss
+        if len(self.first) < 10:
+            self.first.append(loss)
+
+    def checked(self, step: int) -> float:
+        """The smoothed loss. Raises Diverged."""
+        recent, most = float(self.recent), max(float(loss) for loss in self.first)
+        if not math.isfinite(recent) or (step > 100 and recent > DIVERGED * most):
+            raise Diverged(f"stage '{self.stage.name}' diverged before step {step}: loss {recent:.4g}, at its start {most:.4g}")
+        return recent
+
+
+def rate_at(stage: Stage, done: int, step: int) -> float:
+    falling = stage.rate + (stage.final_rate - stage.rate) * done / stage.tokens
+    return falling * min(1.0, (step + 1) / WARM_UP_STEPS)
+
+
+def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, examine_every: int, feeder_count: int) -> None:
+    """Trains for one stage. Raises Diverged; the weights are then to be thrown away."""
+    feeders = Feeders(stage, tokenizer, min(trainer.microbatch, stage.batch_tokens // trainer.threads), feeder_count)
+    source = feeders.batches()
+    optimizer = Optimizer(trainer.weights, trainer.shape, stage.adam_share, stage.decay)
+    progress = Progress(stage)
     done = step = examined = 0
-    first_losses, recent, start = [], None, time.monotonic()
+    start = time.monotonic()
+    minutes = lambda: round((time.monotonic() - start) / 60, 2)
     try:
         while done < stage.tokens:
-            share = done / stage.tokens
-            rate = stage.rate + (stage.final_rate - stage.rate) * share
-            rate *= min(1.0, (step + 1) / WARM_UP_STEPS)
-            batches = microbatches(source, stage.batch_tokens, trainer)
+            batches, tokens = [], 0
+            while tokens < stage.batch_tokens:
+                batches.append(next(source))
+                tokens += len(batches[-1].ids)
             gradients, loss, right = trainer.gradients(batches)
-            recent = loss if recent is None else 0.95 * recent + 0.05 * loss
-            first_losses = (first_losses + [loss])[:10]
-            if not math.isfinite(loss) or (step > 100 and recent > DIVERGED * max(first_losses)):
-                raise Diverged(f"stage '{stage.name}' diverged at step {step}: loss {loss:.4g}, at its start {max(first_losses):.4g}")
-            optimizer.step(gradients, rate, trainer.pool)
+            progress.add(loss)
+            optimizer.step(gradients, rate_at(stage, done, step), trainer.pool)
             trainer.keep_average(step)
-            done += sum(len(batch.ids) for batch in batches)
+            done += tokens
             step += 1
             if step % 20 == 0:
-                seconds = time.monotonic() - start
-                log(stage=stage.name, step=step, tokens=done, loss=round(recent, 5), right=round(right, 5), rate=round(rate, 6),
-                    tokens_per_second=round(done / seconds), minutes=round(seconds / 60, 2))  # fmt: skip
+                log(stage=stage.name, step=step, tokens=done, loss=round(progress.checked(step), 5), right=round(float(right), 5),
+                    rate=round(rate_at(stage, done, step), 6), tokens_per_second=round(done / (time.monotonic() - start)), minutes=minutes())  # fmt: skip
             if done - examined >= examine_every:
                 examined = done
                 log(stage=stage.name, tokens=done, solved=examination(trainer, tests))
+        progress.checked(step)
     finally:
-        feeder.terminate()
-    log(stage=stage.name, tokens=done, finished=True, minutes=round((time.monotonic() - start) / 60, 2), solved=examination(trainer, tests))
+        feeders.stop()
+    log(stage=stage.name, tokens=done, finished=True, minutes=minutes(), solved=examination(trainer, tests))
 
 
 def make_trainer(shape: Shape, weights, device: str, threads: int | None, kernels: Path) -> Trainer:
@@ -339,6 +301,8 @@ def main() -> int:
     parser.add_argument("--stage", help="stop after this stage")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="batches at once: one per core, one on a GPU")
+    parser.add_argument("--feeders", type=int, help="processes that make problems: one, or all cores but two beside a GPU; changes their order")
+    parser.add_argument("--start", type=Path, help="weights (safetensors) to start from instead of random ones")
     parser.add_argument("--examine-every", type=int, default=4_000_000, help="tokens between two looks at the held-out problems")
     parser.add_argument("--examine-count", type=int, default=50, help="held-out problems per family at each look")
     options = parser.parse_args()
@@ -351,6 +315,10 @@ def main() -> int:
         parser.error(str(error))
     if options.stage and options.stage not in [stage.name for stage in stages]:
         parser.error(f"no stage '{options.stage}' in {options.recipe}; there are {', '.join(stage.name for stage in stages)}")
+    if options.feeders is None:
+        options.feeders = 1 if options.device == "cpu" else max(1, len(os.sched_getaffinity(0)) - 2)
+    if options.feeders < 1:
+        parser.error(f"--feeders is at least 1, not {options.feeders}")
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -360,7 +328,11 @@ def main() -> int:
         with open(options.out / "log.jsonl", "a") as file:
             file.write(line + "\n")
 
-    trainer = make_trainer(shape, initial_weights(shape, seed), options.device, options.threads, options.out / "kernels")
+    try:
+        weights = load_weights(options.start, shape) if options.start else initial_weights(shape, seed)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    trainer = make_trainer(shape, weights, options.device, options.threads, options.out / "kernels")
     tests = None
     for stage in stages:
         folder = options.out / stage.name
@@ -372,9 +344,10 @@ def main() -> int:
             log(stage=stage.name, skipped="finished before")
         else:
             if tests is None:
-                tests = held_out(options.tokenizer, stage.families, options.examine_count)
+                at_once = 25 if options.device == "cpu" else 500
+                tests = held_out(options.tokenizer, stage.families, options.examine_count, at_once)
             try:
-                run_stage(stage, trainer, options.tokenizer, tests, log, options.examine_every)
+                run_stage(stage, trainer, options.tokenizer, tests, log, options.examine_every, options.feeders)
             except Diverged as error:
                 print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
                 return 1

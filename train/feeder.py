@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def encoded_for_ever(settings: Settings):
 
 def feed(settings: Settings, ready) -> None:
     """Puts packed batches into the queue for ever; runs in a process of its own."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there is one such process per core already
     held: list = []
     tokens = 0
     for example in encoded_for_ever(settings):

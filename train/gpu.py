@@ -51,8 +51,8 @@ def add_norm_grad_kernel(
     """dx = dm = what comes past the norm and through it; dw, db [programs, d]: each program's own sums."""
     j = tl.arange(0, D)
     weight = tl.load(w + j, mask=j < d, other=0.0)
-    weight_sum = tl.zeros((D,), tl.float32)
-    bias_sum = tl.zeros((D,), tl.float32)
+    weight_sum = tl.zeros((R, D), tl.float32)  # rows are added up at the end: within the loop warps would wait for each other
+    bias_sum = tl.zeros((R, D), tl.float32)
     for block in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
         r = block * R + tl.arange(0, R)
         inside = (r < rows)[:, None] & (j < d)[None, :]
@@ -62,16 +62,16 @@ def add_norm_grad_kernel(
         normal = (tl.load(x + at, mask=inside, other=0.0) - mean[:, None]) * scale[:, None]
         normal = tl.where(inside, normal, 0.0)
         grad = tl.load(dy + at, mask=inside, other=0.0).to(tl.float32)
-        weight_sum += tl.sum(grad * normal, 0)
-        bias_sum += tl.sum(grad, 0)
+        weight_sum += grad * normal
+        bias_sum += grad
         grad = grad * weight[None, :]
         through = grad - tl.sum(grad, 1)[:, None] / d - normal * (tl.sum(grad * normal, 1)[:, None] / d)
         total = tl.load(dx_out + at, mask=inside, other=0.0) + through * scale[:, None]
         tl.store(dx + at, total, mask=inside)
         if HAS_M:
             tl.store(dm + at, total, mask=inside)
-    tl.store(dw + tl.program_id(0) * d + j, weight_sum, mask=j < d)
-    tl.store(db + tl.program_id(0) * d + j, bias_sum, mask=j < d)
+    tl.store(dw + tl.program_id(0) * d + j, tl.sum(weight_sum, 0), mask=j < d)
+    tl.store(db + tl.program_id(0) * d + j, tl.sum(bias_sum, 0), mask=j < d)
 
 
 class AddNorm(Function):
@@ -102,42 +102,55 @@ class AddNorm(Function):
         return dx, dm, dw.sum(0), db.sum(0), None
 
 
-@triton.jit(do_not_specialize=["count"])
-def gate_kernel(a, b, out, count, d: tl.constexpr, a_row: tl.constexpr, b_row: tl.constexpr, N: tl.constexpr):
-    """out [rows, d] = silu(a) * b; a_row, b_row: how far rows lie apart."""
-    i = tl.program_id(0) * N + tl.arange(0, N)
-    r, j = i // d, i % d
-    gate = tl.load(a + r * a_row + j, mask=i < count, other=0.0).to(tl.float32)
-    value = tl.load(b + r * b_row + j, mask=i < count, other=0.0).to(tl.float32)
-    tl.store(out + i, gate * tl.sigmoid(gate) * value, mask=i < count)
+@triton.jit(do_not_specialize=["rows"])
+def gate_kernel(a, b, out, rows, d: tl.constexpr, row_width: tl.constexpr, R: tl.constexpr, D: tl.constexpr):
+    """out [rows, d] = silu(a) * b; row_width: how far rows of a and b lie apart."""
+    r = tl.program_id(0) * R + tl.arange(0, R)
+    j = tl.arange(0, D)
+    inside = (r < rows)[:, None] & (j < d)[None, :]
+    at = r[:, None] * row_width + j[None, :]
+    gate = tl.load(a + at, mask=inside, other=0.0).to(tl.float32)
+    value = tl.load(b + at, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + r[:, None] * d + j[None, :], gate * tl.sigmoid(gate) * value, mask=inside)
 
 
-@triton.jit(do_not_specialize=["count"])
-def gate_grad_kernel(a, b, dout, da, db, count, d: tl.constexpr, a_row: tl.constexpr, b_row: tl.constexpr, N: tl.constexpr):
-    i = tl.program_id(0) * N + tl.arange(0, N)
-    r, j = i // d, i % d
-    gate = tl.load(a + r * a_row + j, mask=i < count, other=0.0).to(tl.float32)
-    value = tl.load(b + r * b_row + j, mask=i < count, other=0.0).to(tl.float32)
-    grad = tl.load(dout + i, mask=i < count, other=0.0).to(tl.float32)
+@triton.jit(do_not_specialize=["rows"])
+def gate_grad_kernel(a, b, dout, da, db, rows, d: tl.constexpr, row_width: tl.constexpr, R: tl.constexpr, D: tl.constexpr):
+    r = tl.program_id(0) * R + tl.arange(0, R)
+    j = tl.arange(0, D)
+    inside = (r < rows)[:, None] & (j < d)[None, :]
+    at = r[:, None] * row_width + j[None, :]
+    gate = tl.load(a + at, mask=inside, other=0.0).to(tl.float32)
+    value = tl.load(b + at, mask=inside, other=0.0).to(tl.float32)
+    grad = tl.load(dout + r[:, None] * d + j[None, :], mask=inside, other=0.0).to(tl.float32)
     s = tl.sigmoid(gate)
-    tl.store(da + r * a_row + j, grad * value * s * (1 + gate * (1 - s)), mask=i < count)
-    tl.store(db + r * b_row + j, grad * gate * s, mask=i < count)
+    tl.store(da + at, grad * value * s * (1 + gate * (1 - s)), mask=inside)
+    tl.store(db + at, grad * gate * s, mask=inside)
+
+
+def gate(a, b, row_width: int, out):
+    rows, d = out.shape
+    gate_kernel[(triton.cdiv(rows, 4),)](a, b, out, rows, d, row_width, 4, power_of_two(d))
+    return out
+
+
+def gate_grad(a, b, row_width: int, dout, da, db) -> None:
+    rows, d = dout.shape
+    gate_grad_kernel[(triton.cdiv(rows, 4),)](a, b, dout.contiguous(), da, db, rows, d, row_width, 4, power_of_two(d))
 
 
 class Gate(Function):
     @staticmethod
     def forward(ctx, a, b):
         a, b = a.contiguous(), b.contiguous()
-        out, d = torch.empty_like(a), a.shape[1]
-        gate_kernel[(triton.cdiv(a.numel(), 1024),)](a, b, out, a.numel(), d, d, d, 1024)
         ctx.save_for_backward(a, b)
-        return out
+        return gate(a, b, a.shape[1], torch.empty_like(a))
 
     @staticmethod
     def backward(ctx, dout):
         a, b = ctx.saved_tensors
-        da, db, d = torch.empty_like(a), torch.empty_like(b), a.shape[1]
-        gate_grad_kernel[(triton.cdiv(a.numel(), 1024),)](a, b, dout.contiguous(), da, db, a.numel(), d, d, d, 1024)
+        da, db = torch.empty_like(a), torch.empty_like(b)
+        gate_grad(a, b, a.shape[1], dout, da, db)
         return da, db
 
 
@@ -145,18 +158,14 @@ class Glu(Function):
     @staticmethod
     def forward(ctx, h):
         h, d = h.contiguous(), h.shape[1] // 2
-        out = h.new_empty(h.shape[0], d)
-        gate_kernel[(triton.cdiv(out.numel(), 1024),)](h, h[:, d:], out, out.numel(), d, 2 * d, 2 * d, 1024)
         ctx.save_for_backward(h)
-        return out
+        return gate(h, h[:, d:], 2 * d, h.new_empty(h.shape[0], d))
 
     @staticmethod
     def backward(ctx, dout):
         (h,) = ctx.saved_tensors
-        dh, d, count = torch.empty_like(h), h.shape[1] // 2, dout.numel()
-        gate_grad_kernel[(triton.cdiv(count, 1024),)](
-            h, h[:, d:], dout.contiguous(), dh, dh[:, d:], count, d, 2 * d, 2 * d, 1024
-        )
+        dh, d = torch.empty_like(h), h.shape[1] // 2
+        gate_grad(h, h[:, d:], 2 * d, dout, dh, dh[:, d:])
         return dh
 
 
@@ -197,11 +206,11 @@ def conv_silu_grad_kernel(
     w2 = tl.load(w + 2 * d + j, mask=j < d, other=0.0)
     w3 = tl.load(w + 3 * d + j, mask=j < d, other=0.0)
     bias = tl.load(b + j, mask=j < d, other=0.0)
-    s0 = tl.zeros((C,), tl.float32)
-    s1 = tl.zeros((C,), tl.float32)
-    s2 = tl.zeros((C,), tl.float32)
-    s3 = tl.zeros((C,), tl.float32)
-    bias_sum = tl.zeros((C,), tl.float32)
+    s0 = tl.zeros((R, C), tl.float32)
+    s1 = tl.zeros((R, C), tl.float32)
+    s2 = tl.zeros((R, C), tl.float32)
+    s3 = tl.zeros((R, C), tl.float32)
+    bias_sum = tl.zeros((R, C), tl.float32)
     for block in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
         r = block * R + tl.arange(0, R)
         live = (r < rows)[:, None] & (j < d)[None, :]
@@ -212,17 +221,17 @@ def conv_silu_grad_kernel(
         grad = tl.load(dout + r[:, None] * d + j[None, :], mask=live, other=0.0).to(tl.float32)
         grad = grad * s * (1 + value * (1 - s))
         tl.store(dvalue + r[:, None] * d + j[None, :], grad, mask=live)
-        s0 += tl.sum(grad * x0, 0)
-        s1 += tl.sum(grad * x1, 0)
-        s2 += tl.sum(grad * x2, 0)
-        s3 += tl.sum(grad * x3, 0)
-        bias_sum += tl.sum(grad, 0)
+        s0 += grad * x0
+        s1 += grad * x1
+        s2 += grad * x2
+        s3 += grad * x3
+        bias_sum += grad
     mine = dw + tl.program_id(0) * 4 * d + j
-    tl.store(mine, s0, mask=j < d)
-    tl.store(mine + d, s1, mask=j < d)
-    tl.store(mine + 2 * d, s2, mask=j < d)
-    tl.store(mine + 3 * d, s3, mask=j < d)
-    tl.store(db + tl.program_id(0) * d + j, bias_sum, mask=j < d)
+    tl.store(mine, tl.sum(s0, 0), mask=j < d)
+    tl.store(mine + d, tl.sum(s1, 0), mask=j < d)
+    tl.store(mine + 2 * d, tl.sum(s2, 0), mask=j < d)
+    tl.store(mine + 3 * d, tl.sum(s3, 0), mask=j < d)
+    tl.store(db + tl.program_id(0) * d + j, tl.sum(bias_sum, 0), mask=j < d)
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -286,8 +295,8 @@ def combine_grad_kernel(a, lam, w, do, da, dw, dlam, count, factor, WIDE: tl.con
     j = tl.arange(0, WIDE)
     weight = tl.load(w + j) * factor
     share = tl.load(lam)
-    weight_sum = tl.zeros((WIDE,), tl.float32)
-    share_sum = tl.zeros((R,), tl.float32)
+    weight_sum = tl.zeros((R, WIDE), tl.float32)
+    share_sum = tl.zeros((R, WIDE), tl.float32)
     for block in range(tl.program_id(0), tl.cdiv(count, R), tl.num_programs(0)):
         r = block * R + tl.arange(0, R)
         live = (r < count)[:, None]
@@ -298,14 +307,14 @@ def combine_grad_kernel(a, lam, w, do, da, dw, dlam, count, factor, WIDE: tl.con
         scale = tl.rsqrt(tl.sum(x * x, 1) / WIDE + 1e-5)
         normal = x * scale[:, None]
         grad = tl.load(do + r[:, None] * WIDE + j[None, :], mask=live, other=0.0).to(tl.float32)
-        weight_sum += tl.sum(grad * normal, 0) * factor
+        weight_sum += grad * normal
         grad = grad * weight[None, :]
         dx = (grad - normal * (tl.sum(grad * normal, 1)[:, None] / WIDE)) * scale[:, None]
         tl.store(da + at, dx, mask=live)
         tl.store(da + at + WIDE, -share * dx, mask=live)
-        share_sum -= tl.sum(dx * second, 1)
-    tl.store(dw + tl.program_id(0) * WIDE + j, weight_sum)
-    tl.store(dlam + tl.program_id(0), tl.sum(share_sum, 0))
+        share_sum -= dx * second
+    tl.store(dw + tl.program_id(0) * WIDE + j, tl.sum(weight_sum, 0) * factor)
+    tl.store(dlam + tl.program_id(0), tl.sum(tl.sum(share_sum, 1), 0))
 
 
 class Combine(Function):

@@ -71,9 +71,9 @@ def scan_grad_kernel(
         earlier = states + (tl.maximum(t - 1, begin) * STATE + n[:, None]) * d + j[None, :]
         before = tl.load(earlier, mask=inside[None, :], other=0.0).to(tl.float32)
         before = tl.where(t > begin, before, 0.0)
-        tl.atomic_add(dbc + t * 2 * STATE + STATE + n, tl.sum(h * grad[None, :], axis=1))
+        tl.atomic_add(dbc + t * 2 * STATE + STATE + n, tl.sum(h * grad[None, :], axis=1), sem="relaxed")
         dh += grad[None, :] * c
-        tl.atomic_add(dbc + t * 2 * STATE + n, tl.sum(dh * (step * value)[None, :], axis=1))
+        tl.atomic_add(dbc + t * 2 * STATE + n, tl.sum(dh * (step * value)[None, :], axis=1), sem="relaxed")
         from_b = tl.sum(dh * b, axis=0)
         dh = dh * tl.exp(step[None, :] * rate)  # now with respect to the state before the step
         back_through = dh * before
@@ -84,9 +84,9 @@ def scan_grad_kernel(
         dbias += dstep
         dthrough += grad * value
         h = before
-    tl.atomic_add(da + n[:, None] * d + j[None, :], drate, mask=inside[None, :])
-    tl.atomic_add(ddt_bias + j, dbias, mask=inside)
-    tl.atomic_add(dskip + j, dthrough, mask=inside)
+    tl.atomic_add(da + n[:, None] * d + j[None, :], drate, mask=inside[None, :], sem="relaxed")
+    tl.atomic_add(ddt_bias + j, dbias, mask=inside, sem="relaxed")
+    tl.atomic_add(dskip + j, dthrough, mask=inside, sem="relaxed")
 
 
 class Scan(Function):

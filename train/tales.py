@@ -331,6 +331,13 @@ def _lower_start(text: str) -> str:
         "We",
         "Somebody",
         "Later",
+        "As",
+        "At",
+        "For",
+        "From",
+        "In",
+        "Someone",
+        "There",
     ):
         return text[:1].lower() + text[1:]
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from problem import Source
-from storybook import Storybook, capitalised, sections
+from storybook import Storybook, capitalised, sections, with_right_articles
 
 _BOOK = Storybook("rule.txt")
 _RAW = {name: lines for (split, name), lines in sections("rule.txt").items() if split == "both"}
@@ -132,7 +132,8 @@ class Plant:
         self.sensors: dict[str, Sensor] = {}
 
     def say(self, name: str, **words) -> str:
-        return _BOOK.pick(self.source, name).format_map({"device": self.device.name} | words)
+        text = _BOOK.pick(self.source, name).format_map({"device": self.device.name} | words)
+        return with_right_articles(text)
 
     def phrase(self, name: str) -> str:
         return _BOOK.pick(self.source, name)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from storybook import Storybook, capitalised, in_tense, sections
+from storybook import Storybook, capitalised, in_tense, sections, with_right_articles
 from problem import Source
 from tales import MOST, Scene, Step, Story, calculated, some_number, times_in_words
 from vocabulary import NOUNS, may_meet, with_article
@@ -127,7 +127,7 @@ def tell_plot(source: Source) -> Story | None:
         words[name] = scene.number(value)
         words["$" + name] = money.format(value)
         words[name + "_times"] = times_in_words(value)
-    text = in_tense(_BOOK.pick(source, plot.name), scene.past).format_map(words)
+    text = with_right_articles(in_tense(_BOOK.pick(source, plot.name), scene.past).format_map(words))
     last = steps[-1]
     answer = str(calculated(last.left, last.operation, last.right))
     if plot.steps[-1][0] and money[0] in "$€£" and money[0] in text:

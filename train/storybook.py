@@ -132,3 +132,13 @@ def in_tense(text: str, past: bool) -> str:
 
 def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+_BEFORE_VOWEL = re.compile(
+    r"\b([Aa]) (?=[aio]|e(?!u))(?!(?:and|are|as|at|if|in|is|of|off|on|one|once|or)\b)"  # `machine A is`, `a one`
+)
+
+
+def with_right_articles(text: str) -> str:
+    """Texts say `a {place}`, whatever the place: a office becomes an office."""
+    return _BEFORE_VOWEL.sub(r"\1n ", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from storybook import Storybook, base_of, capitalised, in_tense
+from storybook import Storybook, base_of, capitalised, in_tense, with_right_articles
 from problem import Source
 from vocabulary import NOUNS, Noun, Person, a_person, may_meet, somebody
 
@@ -149,7 +149,7 @@ class Scene:
         text = _BOOK.pick(self.source, name)
         if self.main is ME:
             return as_me(in_tense(_OWN_VERB.sub(_as_base, text), self.past).format_map(words))
-        return in_tense(text, self.past).format_map(words)
+        return with_right_articles(in_tense(text, self.past).format_map(words))
 
 
 def some_number(rng, most: int, least: int = 2) -> int:
@@ -331,6 +331,13 @@ def _lower_start(text: str) -> str:
         "We",
         "Somebody",
         "Later",
+        "As",
+        "At",
+        "For",
+        "From",
+        "In",
+        "Someone",
+        "There",
     ):
         return text[:1].lower() + text[1:]
     return text

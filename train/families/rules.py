@@ -98,7 +98,7 @@ def _rule_in_words(plant: Plant, rule: Rule, terse: bool) -> str:
     return _with_not_in_place(plant.say("rule.short" if terse else "rule", c=words, a=order))
 
 
-_BEFORE_NOT = re.compile(r"\b(must|should|will|always|to) do not\b")
+_BEFORE_NOT = re.compile(r"\b(must|should|will|always|(?:(?:has|have|need) )?to) do not\b")
 
 
 def _with_not_in_place(text: str) -> str:
@@ -106,7 +106,7 @@ def _with_not_in_place(text: str) -> str:
     return _BEFORE_NOT.sub(lambda match: _WITH_NOT.get(match[1], f"{match[1]} not"), text)
 
 
-_WITH_NOT = {"always": "never", "to": "not to"}
+_WITH_NOT = {"always": "never", "to": "not to"} | dict.fromkeys(("has to", "have to", "need to"), "must not")
 
 
 # -- permission ----------------------------------------------------------------------------------------------

@@ -232,8 +232,8 @@ def rate_at(stage: Stage, done: int, step: int) -> float:
     return falling * min(1.0, (step + 1) / WARM_UP_STEPS)
 
 
-def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, examine_every: int, feeder_count: int) -> None:
-    """Trains for one stage. Raises Diverged; the weights are then to be thrown away."""
+def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, examine_every: int, feeder_count: int, so_far: Path) -> None:
+    """Trains for one stage, and keeps in `so_far` what was last examined. Raises Diverged; the weights are then to be thrown away."""
     feeders = Feeders(stage, tokenizer, min(trainer.microbatch, stage.batch_tokens // trainer.threads), feeder_count)
     source = feeders.batches()
     optimizer = Optimizer(trainer.weights, trainer.shape, stage.adam_share, stage.decay)
@@ -259,6 +259,7 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
             if done - examined >= examine_every:
                 examined = done
                 log(stage=stage.name, tokens=done, solved=examination(trainer, tests))
+                save_weights(so_far, trainer.average)
         progress.checked(step)
     finally:
         feeders.stop()
@@ -347,11 +348,13 @@ def main() -> int:
                 at_once = 25 if options.device == "cpu" else 500
                 tests = held_out(options.tokenizer, stage.families, options.examine_count, at_once)
             try:
-                run_stage(stage, trainer, options.tokenizer, tests, log, options.examine_every, options.feeders)
+                so_far = folder / "so-far.safetensors"  # to look at, and of use where a machine is lent by the minute
+                run_stage(stage, trainer, options.tokenizer, tests, log, options.examine_every, options.feeders, so_far)
             except Diverged as error:
                 print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
                 return 1
             save_weights(folder / "model.safetensors", trainer.average)
+            so_far.unlink(missing_ok=True)
             trainer.start_from(load_weights(folder / "model.safetensors", shape))  # what was saved, as a later run would
         if stage.name == options.stage:
             break

@@ -7,6 +7,7 @@ own words: it is the tests' reference. All take packed batches: rows are tokens,
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import platform
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch.autograd import Function
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
@@ -84,6 +86,15 @@ def _call(function, *arguments):
     return function(*values)
 
 
+@functools.lru_cache
+def has_bf16_products() -> bool:
+    """Whether PyTorch multiplies bf16 matrices on this CPU at speed; without AVX-512 it is a hundred times slower than float32."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # an old or a lean PyTorch
+        return "avx512bw" in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else False
+
+
 class NativeOps:
     """kernels.cpp. Thread-safe: the functions keep no state."""
 
@@ -92,6 +103,7 @@ class NativeOps:
 
     def __init__(self, folder: Path):
         self.kernels = build_kernels(folder)
+        self.bf16_products = has_bf16_products()
         self.kernels.cross_entropy.restype = ctypes.c_float
         library = self.kernels
 
@@ -261,12 +273,19 @@ class NativeOps:
         self.cross_entropy = CrossEntropy.apply
 
 
+    def linear(self, x, w, b=None):
+        if self.bf16_products:
+            return F.linear(x, w, b)
+        return F.linear(x.float(), w.float(), None if b is None else b.float()).bfloat16()
+
+
 class PlainOps:
     """The same in PyTorch's own operations, differentiated by PyTorch. `half` float32 or float64 makes it the tests' reference."""
 
     def __init__(self, half: torch.dtype = torch.bfloat16):
         self.half = half
         self.residual = torch.float64 if half == torch.float64 else torch.float32
+        self.linear = F.linear
 
     def add_norm(self, x, m, w, b):
         x = x if m is None else x + m
@@ -279,18 +298,18 @@ class PlainOps:
         return self.gate(gate, up)
 
     def gate(self, a, b):
-        return (torch.nn.functional.silu(a) * b).to(self.half)
+        return (F.silu(a) * b).to(self.half)
 
     def conv_silu(self, x, w, b, layout):
         outputs = []
         for rows in self._sequences(x, layout.starts):
             padded = torch.cat([rows.new_zeros(3, rows.shape[1]), rows])
             outputs.append(sum(w[k] * padded[k : k + len(rows)] for k in range(4)) + b)
-        return torch.nn.functional.silu(torch.cat(outputs)).to(self.half)
+        return F.silu(torch.cat(outputs)).to(self.half)
 
     def scan(self, u, dt_raw, dt_bias, a, bc, skip, layout):
         """The recurrence as the paper writes it, one step after the other: a state [16, d] per sequence."""
-        dt = torch.nn.functional.softplus(dt_raw + dt_bias)
+        dt = F.softplus(dt_raw + dt_bias)
         b, c = bc.to(dt.dtype).chunk(2, -1)
         y = []
         for s in range(layout.sequences):
@@ -326,7 +345,7 @@ class PlainOps:
         return x.reshape(a.shape[0], -1).to(self.half)
 
     def cross_entropy(self, logits, targets, scale):
-        loss = torch.nn.functional.cross_entropy(logits.to(self.residual), targets.long(), reduction="sum") * scale
+        loss = F.cross_entropy(logits.to(self.residual), targets.long(), reduction="sum") * scale
         return loss, logits.argmax(-1) == targets
 
     @staticmethod

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from ops import has_bf16_products
 from sambay import Shape, is_matrix
 
 
@@ -74,10 +75,11 @@ def _blocks(name: str, rows: int, hidden: int) -> list[slice]:
 
 
 def orthogonal(x: torch.Tensor) -> torch.Tensor:
-    """The nearest (semi-)orthogonal matrices to x [n, rows, columns], roughly: five Newton-Schulz steps of Muon's polynomial in bf16."""
+    """The nearest (semi-)orthogonal matrices to x [n, rows, columns], roughly: five Newton-Schulz steps of Muon's polynomial, in bf16 where that is fast."""
+    half = torch.bfloat16 if x.is_cuda or has_bf16_products() else torch.float32
     tall = x.shape[1] > x.shape[2]
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    x = (x.transpose(1, 2) if tall else x).bfloat16()
+    x = (x.transpose(1, 2) if tall else x).to(half)
     for _ in range(5):
         gram = x @ x.transpose(1, 2)
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x

@@ -160,18 +160,18 @@ def forward(w: dict[str, torch.Tensor], batch: Batch, shape: Shape, ops) -> torc
         if kind == "mamba":
             m, memory = mamba(w, f"{layer}attn.", n, layout, shape, ops)
         elif kind == "gmu":
-            m = F.linear(ops.gate(F.linear(n, w[f"{layer}attn.in_proj.weight"]), memory), w[f"{layer}attn.out_proj.weight"])
+            m = ops.linear(ops.gate(ops.linear(n, w[f"{layer}attn.in_proj.weight"]), memory), w[f"{layer}attn.out_proj.weight"])
         else:
             if kind == "full":
-                shared_kv = key_values(w, f"{layer}attn.", n, shape)
+                shared_kv = key_values(w, f"{layer}attn.", n, shape, ops)
                 x, n, memory = (rows.index_select(0, batch.asking) for rows in (x, n, memory))
                 layout = batch.asking_rows
-            kv = key_values(w, f"{layer}attn.", n, shape) if kind == "window" else shared_kv
+            kv = key_values(w, f"{layer}attn.", n, shape, ops) if kind == "window" else shared_kv
             m = attention(w, f"{layer}attn.", n, kv, i, layout, shape, ops)
         x, n = ops.add_norm(x, m, w[f"{layer}post_attention_layernorm.weight"], w[f"{layer}post_attention_layernorm.bias"])
-        m = F.linear(ops.glu(F.linear(n, w[f"{layer}mlp.fc1.weight"])), w[f"{layer}mlp.fc2.weight"])
+        m = ops.linear(ops.glu(ops.linear(n, w[f"{layer}mlp.fc1.weight"])), w[f"{layer}mlp.fc2.weight"])
     _, n = ops.add_norm(x, m, w["model.final_layernorm.weight"], w["model.final_layernorm.bias"])
-    return F.linear(n, w["model.embed_tokens.weight"])
+    return ops.linear(n, w["model.embed_tokens.weight"])
 
 
 def mamba(w, layer: str, n, layout: Layout, shape: Shape, ops):
@@ -179,22 +179,22 @@ def mamba(w, layer: str, n, layout: Layout, shape: Shape, ops):
     x_weight, z_weight = w[f"{layer}in_proj.weight"].split(shape.inner)
     dt_weight, bc_weight = w[f"{layer}x_proj.weight"].split((shape.dt_rank, 2 * shape.mamba_d_state))
     u = ops.conv_silu(
-        F.linear(n, x_weight), w[f"{layer}conv1d.weight"][:, 0].t().contiguous(), w[f"{layer}conv1d.bias"], layout
+        ops.linear(n, x_weight), w[f"{layer}conv1d.weight"][:, 0].t().contiguous(), w[f"{layer}conv1d.bias"], layout
     )
-    dt = F.linear(F.linear(u, dt_weight), w[f"{layer}dt_proj.weight"])
+    dt = ops.linear(ops.linear(u, dt_weight), w[f"{layer}dt_proj.weight"])
     rate = -torch.exp(w[f"{layer}A_log"]).t().contiguous()
-    y = ops.scan(u, dt, w[f"{layer}dt_proj.bias"], rate, F.linear(u, bc_weight), w[f"{layer}D"], layout)
-    return F.linear(ops.gate(F.linear(n, z_weight), y), w[f"{layer}out_proj.weight"]), y
+    y = ops.scan(u, dt, w[f"{layer}dt_proj.bias"], rate, ops.linear(u, bc_weight), w[f"{layer}D"], layout)
+    return ops.linear(ops.gate(ops.linear(n, z_weight), y), w[f"{layer}out_proj.weight"]), y
 
 
-def key_values(w, layer: str, n, shape: Shape):
+def key_values(w, layer: str, n, shape: Shape, ops):
     d = shape.hidden_size
-    return F.linear(n, w[f"{layer}Wqkv.weight"][d:], w[f"{layer}Wqkv.bias"][d:])
+    return ops.linear(n, w[f"{layer}Wqkv.weight"][d:], w[f"{layer}Wqkv.bias"][d:])
 
 
 def attention(w, layer: str, n, kv, index: int, layout: Layout, shape: Shape, ops):
     d, inner = shape.hidden_size, f"{layer}inner_cross_attn."
-    q = F.linear(n, w[f"{layer}Wqkv.weight"][:d], w[f"{layer}Wqkv.bias"][:d])
+    q = ops.linear(n, w[f"{layer}Wqkv.weight"][:d], w[f"{layer}Wqkv.bias"][:d])
     window = shape.sliding_window if shape.mixer(index) == "window" else 0
     averages = ops.attend(q, kv, layout, shape.num_attention_heads, shape.num_key_value_heads, window)
     lambda_init = 0.8 - 0.6 * math.exp(-0.3 * index)
@@ -204,7 +204,7 @@ def attention(w, layer: str, n, kv, index: int, layout: Layout, shape: Shape, op
         + lambda_init
     )
     o = ops.combine(averages, lam, w[f"{inner}subln.weight"], 1 - lambda_init)
-    return F.linear(o, w[f"{layer}out_proj.weight"], w[f"{layer}out_proj.bias"])
+    return ops.linear(o, w[f"{layer}out_proj.weight"], w[f"{layer}out_proj.bias"])
 
 
 def config_json(shape: Shape, end_of_text: int) -> str:

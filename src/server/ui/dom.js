@@ -72,6 +72,7 @@ export function announce(text) {
 }
 
 export function seconds(ms) {
+  if (ms > 0 && ms < 100) return '0.1 s';
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 59500) return `${Math.round(ms / 1000)} s`;
   const whole = Math.round(ms / 1000);

@@ -104,8 +104,8 @@ export class AnswerView {
     this.#showThinking();
     this.#answer.update(message.content, !live);
     this.#showNotice(isLast);
-    this.foot.hidden = live && message.content === '' && message.reasoning === '';
-    this.retryButton.hidden = live || !isLast;
+    this.foot.hidden = (live || message.state === 'error') && message.content === '' && message.reasoning === '';
+    this.retryButton.hidden = live || !isLast || message.state === 'error';  // an error has a larger button
     this.copyButton.hidden = live || message.content === '';
     this.tick();
   }

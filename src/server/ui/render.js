@@ -4,6 +4,11 @@ import { copyWithButton, el, icon } from './dom.js';
 
 const { marked, DOMPurify, katex } = window;
 
+// Debian 12's DOMPurify (2.4.1+dfsg+~2.4.0-2+deb12u1) reads a variable in sanitize() that its security patch declares in another function,
+// so every call throws. This is what the variable would hold before the first node; all nodes are checked in the loop after it. A repaired
+// DOMPurify does not see it.
+globalThis.shadowNode ??= { __depth: 0 };
+
 const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 // ---- LaTeX ---------------------------------------------------------------------------------------------------------
@@ -107,6 +112,7 @@ const PURIFY = {
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: SAFE_LINK,
+  ADD_URI_SAFE_ATTR: ['align', 'checked', 'disabled', 'start', 'type'],
   RETURN_DOM_FRAGMENT: true,
 };
 
@@ -159,7 +165,8 @@ export function renderMarkdown(text, stillGrowing = false) {
   growing = stillGrowing;
   try {
     return nodesOf(marked.lexer(text));
-  } catch {
+  } catch (error) {
+    console.error('Shown as plain text:', error);
     return el('p', { class: 'plain', text });
   }
 }
@@ -195,7 +202,8 @@ export class LiveMarkdown {
     this.#tail = [];
     try {
       this.#grow(text);
-    } catch {
+    } catch (error) {
+      console.error('Shown as plain text:', error);
       this.#append(el('p', { class: 'plain', text: text.slice(this.#settled.length) }));
     }
   }

@@ -4,7 +4,7 @@
 Usage: mock_server.py [--port N] [--key KEY]; python3's standard library only. What is answered depends on the last question: one that
 starts with `/NAME` gets the script of that name (SCRIPTS), everything else a short thought and an answer.
 """
-import argparse, http.server, json, mimetypes, os, re, subprocess, sys, tempfile, threading, time
+import argparse, http.server, json, mimetypes, os, re, socket, subprocess, sys, tempfile, threading, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -192,7 +192,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 delta(**({"content": None, "reasoning_content": piece, "reasoning": piece} if field != "content" else {field: piece}))
                 time.sleep(pause)
                 if field == "content" and name == "cut":
-                    return self.wfile.write(b"garbage that ends the connection") and self.connection.close()
+                    return self.connection.shutdown(socket.SHUT_RDWR)
                 if field == "content" and name == "midway":
                     return self.event({"error": {"message": "The row went to infinity.", "type": "server_error", "param": None, "code": None}})
         delta("length" if pieces == limit else "stop")

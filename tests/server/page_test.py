@@ -96,7 +96,7 @@ class Page:
             if '"Network.requestWillBeSent"' in entry["message"]:
                 self.requests_seen += 1
                 address = urllib.parse.urlsplit(entry["message"].split('"request":{', 1)[1].split('"url":"', 1)[1].split('"', 1)[0])
-                if address.scheme not in ("data", "blob"):
+                if address.scheme in ("http", "https", "ws", "wss"):
                     self.hosts.add(address.netloc)
 
 
@@ -172,7 +172,7 @@ def thinking_is_folded_and_its_timer_runs(page):
     eventually(lambda: page.text(".thinking-label") != first, "the timer runs", 3)
     assert page.text(".thinking .peek"), "the folded thinking shows its last line"
     page.shot("thinking-folded")
-    page.b.one(".thinking summary").click()
+    page.b.one(".thinking:not([hidden]) summary").click()
     eventually(lambda: "Hundreds" in page.text(".thinking-text"), "opened, it shows the thinking")
     page.shot("thinking-open")
     page.b.press("Escape")
@@ -188,7 +188,7 @@ def kept_thinking_is_folded_after_a_reload(page):
     page.with_chat({"role": "user", "content": "q"},
                    {"role": "assistant", "content": "a", "reasoning": "a **thought**", "state": "done", "stats": {"thinkingMs": 61000}})
     assert page.text(".thinking-label") == "Thought for 1 min 01 s" and not page.b.one(".thinking-text").shown()
-    page.b.one(".thinking summary").click()
+    page.b.one(".thinking:not([hidden]) summary").click()
     eventually(lambda: page.count(".thinking-text strong") == 1, "the thinking is rendered when it is opened")
 
 
@@ -201,11 +201,11 @@ def latex_is_right(page):
         return { math: n('.katex'), display: n('.katex-display'), failed: n('.tex-failed'), table: n('table td .katex'), list: n('ol > li'),
                  right: getComputedStyle(a.querySelectorAll('td')[1]).textAlign, code: n('.code-block pre'),
                  // KaTeX places its parts through the style object: a fraction without it is flat.
-                 fraction: a.querySelector('.mfrac').getBoundingClientRect().height, font: getComputedStyle(a.querySelector('.katex')).fontFamily,
+                 fraction: a.querySelector('.katex-display .katex-html').getBoundingClientRect().height, font: getComputedStyle(a.querySelector('.katex')).fontFamily,
                  loaded: document.fonts.check('16px KaTeX_Main') && [...document.fonts].some((f) => f.family === 'KaTeX_Main' && f.status === 'loaded') }""")
-    assert counts["math"] == 13 and counts["display"] == 3 and counts["failed"] == 1, counts
+    assert counts["math"] == 14 and counts["display"] == 3 and counts["failed"] == 1, counts
     assert counts["table"] == 2 and counts["list"] == 2 and counts["right"] == "right" and counts["code"] == 1, counts
-    assert counts["fraction"] > 25 and "KaTeX" in counts["font"] and counts["loaded"], counts
+    assert counts["fraction"] > 35 and "KaTeX" in counts["font"] and counts["loaded"], counts
     assert "it costs $5, not $10" in page.answer(), "prices are not formulas"
 
 
@@ -259,7 +259,7 @@ def hostile_is_harmless(page, selector):
 def hostile_text_is_shown_and_not_obeyed(page):
     from mock_server import HOSTILE
     page.with_chat({"role": "user", "content": HOSTILE}, {"role": "assistant", "content": HOSTILE, "reasoning": HOSTILE, "state": "done"})
-    page.b.one(".thinking summary").click()
+    page.b.one(".thinking:not([hidden]) summary").click()
     eventually(lambda: page.text(".thinking-text"), "the thinking opens")
     for selector in (".answer-text", ".thinking-text"):
         hostile_is_harmless(page, selector)
@@ -270,8 +270,8 @@ def hostile_text_is_shown_and_not_obeyed(page):
 @check(scripted=True)
 def hostile_text_is_harmless_at_every_length(page):
     page.ask("/xss", wait=False)
-    eventually(lambda: page.count(".thinking"), "the thinking begins")
-    page.b.one(".thinking summary").click()
+    eventually(lambda: page.count(".thinking:not([hidden])"), "the thinking begins")
+    page.b.one(".thinking:not([hidden]) summary").click()
     page.idle()
     hostile_is_harmless(page, ".answer-text")
     hostile_is_harmless(page, ".thinking-text")
@@ -283,8 +283,10 @@ def the_sanitizer_holds_without_the_escaping_before_it(page):
     found = page.b.js("""const box = document.createElement('div');
         box.append(DOMPurify.sanitize(arguments[0], { RETURN_DOM_FRAGMENT: true, FORBID_ATTR: ['style'], FORBID_TAGS: ['style', 'form', 'img'] }));
         return { bad: box.querySelectorAll('script, iframe, img, form, style').length, handlers: [...box.querySelectorAll('*')].flatMap((e) =>
-                 e.getAttributeNames()).filter((a) => a.startsWith('on')).length, text: box.innerText.includes('Text goes on') }""", HOSTILE.replace("style=", "data-s="))
+                 e.getAttributeNames()).filter((a) => a.startsWith('on')).length, text: box.textContent.includes('[safe](https://example.org') }""", HOSTILE)
     assert found == {"bad": 0, "handlers": 0, "text": True}, found
+    page.watch()
+    page.problems.clear()  # the policy caught what stood in the string before it was cleaned; the page never hands over such a string
 
 
 @check
@@ -437,7 +439,7 @@ def conversations_can_be_named_exported_deleted_and_imported(page):
     page.b.press("Control", "a")
     page.b.type("Näme")
     page.b.press("Enter")
-    assert page.text("#chats .chat-title") == page.text("#title") == "Näme", page.text("#title")
+    assert page.text("#chats .chat-title") == page.text("#title") == "Näme", (page.text("#title"), page.text("#chats"))
     tool("export")
     path = os.path.join(folder, "Näme.json")
     eventually(lambda: os.path.exists(path) and os.path.getsize(path), "the file arrives")
@@ -649,7 +651,7 @@ def all_text_has_enough_contrast_in_both_colours(page):
     from mock_server import LATEX
     page.with_chat({"role": "user", "content": "q"}, {"role": "assistant", "content": LATEX, "reasoning": "hm", "state": "done", "stats": {"tokens": 3}},
                    {"role": "user", "content": "q"}, {"role": "assistant", "content": "x", "state": "error", "error": {"kind": "busy", "message": "m"}})
-    page.b.one(".thinking summary").click()
+    page.b.one(".thinking:not([hidden]) summary").click()
     for scheme in ("light", "dark"):
         page.b.colours(scheme)
         assert page.b.js(CONTRAST) == [], scheme
@@ -690,7 +692,7 @@ def narrow_screens_need_no_sideways_scrolling(page):
         assert not page.b.one("#new-chat").shown(), "the list is closed"
         page.b.one("#toggle-sidebar").click()
         eventually(lambda: page.b.js("return document.getElementById('sidebar').getBoundingClientRect().left") == 0, "the list slides in")
-        assert page.focus() == "new-chat" and page.b.js(OVERFLOW) == [], (width, "list")
+        assert page.focus() == "new-chat" and page.b.js(OVERFLOW) == [], (width, "list", page.focus(), page.b.js(OVERFLOW))
         if width == 360:
             page.shot("narrow-list")
         page.b.press("Escape")
@@ -713,8 +715,8 @@ def targets_are_large_enough_for_fingers(page):
 
 @check
 def everything_can_be_done_from_the_keyboard(page):
-    page.b.js("document.activeElement.blur()")
-    page.b.press("Tab")
+    page.b.js("document.querySelector('.skip').focus()")
+    assert page.b.js("return document.querySelector('.skip').getBoundingClientRect().top") >= 0, "the way to the message box shows when it has the focus"
     assert page.focus() == "Skip to the message box", page.focus()
     page.b.press("Enter")
     page.b.type("What is 5 + 6?")
@@ -746,7 +748,7 @@ def everything_can_be_done_from_the_keyboard(page):
 def everything_has_a_name_and_news_are_read_out(page):
     page.ask("What is 2 + 2?")
     page.b.one("#open-settings").click()
-    nameless = page.b.js("""return [...document.querySelectorAll('button, input, textarea, summary, a, nav, main > [role]')].filter((e) =>
+    nameless = page.b.js("""return [...document.querySelectorAll('button, input, textarea, summary, a, nav, main > [role]:not([hidden])')].filter((e) =>
         !(e.getAttribute('aria-label') || e.innerText?.trim() || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML.slice(0, 80))""")
     assert nameless == [], nameless
     ids = page.b.js("const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return ids.filter((id, i) => ids.indexOf(id) !== i)")

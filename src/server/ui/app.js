@@ -386,6 +386,9 @@ function onLeave() {
     run.message.state = 'interrupted';
     store.save(chat);
   }
+  // The browser breaks the streams off now; that is no news worth keeping.
+  runs.clear();
+  dirty.clear();
 }
 
 function onStorage(id) {

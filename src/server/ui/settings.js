@@ -100,7 +100,7 @@ export class Settings {
                                     on: { input: () => { this.#values.system = system.value; this.#save(); } } });
     this.#inputs.set('system', system);
     const grid = el('div', { class: 'field-grid' }, ...NUMBERS.map((field) => this.#numberField(field)));
-    dialog.querySelector('#settings-fields').append(
+    dialog.querySelector('#settings-fields').prepend(
       el('fieldset', {}, el('legend', { text: 'Prompt' }),
         el('div', { class: 'field' }, el('label', { for: 'set-system', text: 'System prompt' }), system)),
       el('fieldset', {}, el('legend', { text: 'Answers' }), el('p', { class: 'small', text: "An empty field leaves the choice to the server." }), grid),
@@ -121,14 +121,20 @@ export class Settings {
     const input = el('input', { id, type: 'number', inputmode: field.step < 1 ? 'decimal' : 'numeric', min: String(field.min), max: String(field.max),
                                 step: field.step < 1 ? 'any' : '1', placeholder: 'default', 'aria-describedby': `${id}-help ${id}-error`,
                                 autocomplete: 'off' });
-    input.addEventListener('input', () => {
+    const read = () => {
       // A number field hides what it cannot read; validity tells it from an empty one.
       const value = input.validity.badInput ? undefined : readNumber(field, input.value);
       const wrong = value === undefined;
       input.setAttribute('aria-invalid', String(wrong));
       error.hidden = !wrong;
       error.textContent = wrong ? `${field.step < 1 ? 'A number' : 'A whole number'} from ${field.min} to ${field.max.toLocaleString('en')}.` : '';
-      if (wrong) return;
+      return value;
+    };
+    input.addEventListener('input', read);
+    // Kept when the field is left: on the way to 0.25 there is a 0.
+    input.addEventListener('change', () => {
+      const value = read();
+      if (value === undefined) return;
       if (value === null) delete this.#values[field.key];
       else this.#values[field.key] = value;
       this.#save();

@@ -57,7 +57,10 @@ export class Sidebar {
       this.list.querySelector(`[data-id="${chat.id}"] [data-action="edit"]`)?.focus();
     };
     input.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && !event.isComposing) leave(input.value.trim() || chat.title);
+      if (event.key === 'Enter' && !event.isComposing) {
+        event.preventDefault();  // or it presses the button that gets the focus
+        leave(input.value.trim() || chat.title);
+      }
       if (event.key === 'Escape') {
         event.stopPropagation();
         leave(chat.title);

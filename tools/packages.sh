@@ -4,11 +4,13 @@
 build_packages=(
   g++ cmake ninja-build ccache pkg-config
   libexpected-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libcli11-dev libxxhash-dev
+  libjs-katex fonts-katex libjs-marked node-dompurify
 )
 check_packages=(
   git libgtest-dev libgmock-dev
   clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 llvm-19
   python3 python3-venv python3-numpy
+  chromium chromium-driver
 )
 
 say() { printf '%s: %s\n' "${program_name:-sambay}" "$*" >&2; }

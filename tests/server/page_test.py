@@ -9,7 +9,7 @@ import argparse, os, sys, time, traceback, urllib.parse
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import browser as browsers
 from browser import Browser, eventually
-from mock_server import MockServer
+from mock_server import HOSTILE, LATEX, MockServer, SCRIPTS
 
 CHECKS = []
 IDLE = "return document.getElementById('stop').hidden"
@@ -142,14 +142,9 @@ def shift_enter_breaks_the_line_and_nothing_is_sent(page):
 def figures_are_those_of_the_server(page):
     page.ask("/sum")
     stats = page.text(".answer .stats")
-    usage = {"tokens": len((browsers_script("sum")[0] + " " + browsers_script("sum")[1]).split()), "thinking": len(browsers_script("sum")[0].split())}
-    assert f"{usage['tokens']} tokens ({usage['thinking']} thinking)" in stats and "47.3 tokens/s" in stats, stats
+    thinking, answer = (len(text.split()) for text in SCRIPTS["sum"][:2])  # the mock server's tokens are words
+    assert f"{thinking + answer} tokens ({thinking} thinking)" in stats and "47.3 tokens/s" in stats, stats
     assert "prompt 41 tokens, 32 cached" in stats, stats
-
-
-def browsers_script(name):
-    from mock_server import SCRIPTS
-    return SCRIPTS[name]
 
 
 @check(scripted=True)
@@ -158,7 +153,7 @@ def earlier_turns_are_sent_without_their_thinking(page):
     page.ask("/sum two")
     body = page.server.requests[-1]
     assert [m["role"] for m in body["messages"]] == ["user", "assistant", "user"], body
-    assert body["messages"][1]["content"] == browsers_script("sum")[1] and set(body["messages"][1]) == {"role", "content"}
+    assert body["messages"][1]["content"] == SCRIPTS["sum"][1] and set(body["messages"][1]) == {"role", "content"}
     assert body["stream"] is True and body["stream_options"] == {"include_usage": True} and body["model"] == "sambay-pocket"
     assert set(body) == {"model", "messages", "stream", "stream_options"}, "nothing is sent that nobody set"
 
@@ -211,7 +206,6 @@ def latex_is_right(page):
 
 @check
 def latex_tables_and_code_are_rendered(page):
-    from mock_server import LATEX
     page.with_chat({"role": "user", "content": "q"}, {"role": "assistant", "content": LATEX, "state": "done"})
     eventually(lambda: page.b.js("return document.fonts.status") == "loaded", "the fonts of the formulas come")
     latex_is_right(page)
@@ -255,9 +249,49 @@ def hostile_is_harmless(page, selector):
     assert page.b.one("#prompt").shown(), "the page is still there"
 
 
+# Text, the formulas that are in it, and how many of them stand on their own line.
+FORMULAS = [
+    ("$5 and $10", [], 0), ("$5 to $10 each", [], 0), ("a $x$ b", ["x"], 0), (r"\$x\$ costs", [], 0), (r"`$x$` and `\(y\)`", [], 0),
+    ("```\n$$x$$\n```", [], 0), (r"\(a_1\) and \(b_1\)", ["a_1", "b_1"], 0), (r"so \[ a*b*c \] holds", ["a*b*c"], 1), ("$$\na\n$$", ["a"], 1),
+    ("text:\n\\[\nx\n- 3\n= 4\n\\]\nmore", ["x\n- 3\n= 4"], 1), ("- item\n  \\[ x \\]\n- next", ["x"], 1), ("$$ never closed", [], 0),
+    (r"$a\$b$", [r"a\$b"], 0), ("| a | b |\n|---|---|\n| $x$ | \\(y\\) |", ["x", "y"], 0), ("$$a$$ and $$b$$", ["a", "b"], 2),
+    (r"**$x$** _\(y\)_", ["x", "y"], 0), ("$ x $", [], 0), ("\\[ first\n\nsecond \\]", [], 0),
+]
+
+
+@check
+def formulas_are_told_from_prices_and_code(page):
+    found = page.b.js("""const texts = arguments[0];
+        return import(new URL('ui/render.js', document.baseURI)).then(({ renderMarkdown }) => texts.map((text) => {
+          const box = document.createElement('div');
+          box.append(renderMarkdown(text));
+          const math = [...box.querySelectorAll('.tex')];
+          return [math.map((m) => m.querySelector('annotation')?.textContent ?? m.title), math.filter((m) => m.matches('.tex-display')).length];
+        }))""", [text for text, _, _ in FORMULAS])
+    wrong = [(text, got) for (text, math, display), got in zip(FORMULAS, found) if got != [math, display]]
+    assert wrong == [], wrong
+
+
+@check
+def events_are_the_same_however_the_bytes_come(page):
+    stream = ': comment\r\n\r\ndata: {"a":1}\r\n\r\ndata:two\ndata: lines\n\nevent: x\nid: 3\ndata: ü\n\n\ndata: [DONE]\n\ndata: half'
+    found = page.b.js("""const text = arguments[0];
+        return import(new URL('ui/api.js', document.baseURI)).then(({ EventSplitter, retryAfterSeconds }) => {
+          const results = new Set();
+          for (let cut = 0; cut <= text.length; cut++) for (const step of [1, 2, 1000]) {
+            const splitter = new EventSplitter();
+            const parts = [text.slice(0, cut), ...(text.slice(cut).match(new RegExp(`[^]{1,${step}}`, 'g')) ?? [])];
+            results.add(JSON.stringify(parts.flatMap((part) => splitter.push(part))));
+          }
+          const values = ['3', '2.2', '-1', 'x', '', null, '1e9', 'Thu, 01 Jan 1970 00:00:10 GMT'];
+          return { results: [...results].map(JSON.parse), retry: values.map((value) => retryAfterSeconds(value, 4000)) };
+        })""", stream)
+    assert found["results"] == [['{"a":1}', "two\nlines", "ü", "[DONE]"]], found["results"]
+    assert found["retry"] == [3, 3, 0, None, None, None, 3600, 6], found["retry"]
+
+
 @check
 def hostile_text_is_shown_and_not_obeyed(page):
-    from mock_server import HOSTILE
     page.with_chat({"role": "user", "content": HOSTILE}, {"role": "assistant", "content": HOSTILE, "reasoning": HOSTILE, "state": "done"})
     page.b.one(".thinking:not([hidden]) summary").click()
     eventually(lambda: page.text(".thinking-text"), "the thinking opens")
@@ -279,7 +313,6 @@ def hostile_text_is_harmless_at_every_length(page):
 
 @check
 def the_sanitizer_holds_without_the_escaping_before_it(page):
-    from mock_server import HOSTILE
     found = page.b.js("""const box = document.createElement('div');
         box.append(DOMPurify.sanitize(arguments[0], { RETURN_DOM_FRAGMENT: true, FORBID_ATTR: ['style'], FORBID_TAGS: ['style', 'form', 'img'] }));
         return { bad: box.querySelectorAll('script, iframe, img, form, style').length, handlers: [...box.querySelectorAll('*')].flatMap((e) =>
@@ -418,6 +451,17 @@ def another_tab_sees_what_happens_here(page):
         page.ask("/plain two")
         page.b.call("POST", "window", {"handle": other})
         eventually(lambda: page.answer() == "Without a thought.", "the other tab shows the new answer")
+        page.b.call("POST", "window", {"handle": first})
+        page.ask("/slow three", wait=False)
+        page.b.call("POST", "window", {"handle": other})
+        eventually(lambda: page.answer().startswith("Slow"), "it shows an answer that grows elsewhere", 20)
+        requests = len(page.server.requests)
+        page.ask("meanwhile", wait=False)
+        assert len(page.server.requests) == requests and page.count(".question") == 3, "it does not cut in"
+        page.b.call("POST", "window", {"handle": first})
+        page.b.press("Escape")
+        page.b.call("POST", "window", {"handle": other})
+        eventually(lambda: page.text(".answer .notice") == "Stopped." and page.b.js("return !document.getElementById('send').disabled"), "then it may ask again")
     finally:
         page.b.call("POST", "window", {"handle": other})
         page.b.call("DELETE", "window")
@@ -610,7 +654,6 @@ BRIGHTNESS = "const c = getComputedStyle(document.body).backgroundColor.match(/[
 
 @check
 def colours_follow_the_system_until_somebody_chooses(page):
-    from mock_server import LATEX
     page.with_chat({"role": "user", "content": "Solve the equation, please."}, {"role": "assistant", "content": LATEX, "reasoning": "hm", "state": "done",
                     "stats": {"tokens": 812, "thinking": 640, "perSecond": 23.4, "firstMs": 312, "prompt": 57, "cached": 40, "thinkingMs": 27000}})
     assert page.b.js(BRIGHTNESS) > 200
@@ -648,7 +691,6 @@ CONTRAST = """
 @check
 def all_text_has_enough_contrast_in_both_colours(page):
     """4.5:1, level AA of the Web Content Accessibility Guidelines."""
-    from mock_server import LATEX
     page.with_chat({"role": "user", "content": "q"}, {"role": "assistant", "content": LATEX, "reasoning": "hm", "state": "done", "stats": {"tokens": 3}},
                    {"role": "user", "content": "q"}, {"role": "assistant", "content": "x", "state": "error", "error": {"kind": "busy", "message": "m"}})
     page.b.one(".thinking:not([hidden]) summary").click()
@@ -672,7 +714,6 @@ OVERFLOW = """
 
 @check
 def narrow_screens_need_no_sideways_scrolling(page):
-    from mock_server import LATEX, SCRIPTS
     answers = (LATEX, SCRIPTS["wide"][1])
     page.with_chat(*[m for a in answers for m in ({"role": "user", "content": "W" * 200}, {"role": "assistant", "content": a, "reasoning": "x" * 300, "state": "done",
                    "stats": {"tokens": 30000, "thinking": 29000, "perSecond": 123.4, "firstMs": 100000, "prompt": 60000, "cached": 59999}})],

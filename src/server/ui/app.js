@@ -12,6 +12,7 @@ const EXAMPLES = ['What is 347 + 589?', 'Solve 3x + 7 = 40.', 'Sort these number
 const SAVE_EVERY_MS = 400;
 const STALE_MS = 4000;  // an answer that another tab writes is saved far more often
 const narrow = window.matchMedia('(max-width: 800px)');
+const touch = window.matchMedia('(pointer: coarse)');
 
 const store = new Store((message) => showBanner(message));
 const settings = new Settings(store, loadModels);
@@ -38,7 +39,7 @@ function rememberCurrent() {
   }
 }
 
-function openChat(chat, focus = true) {
+function openChat(chat) {
   current = chat;
   rememberCurrent();
   settleInterrupted(chat);
@@ -49,7 +50,17 @@ function openChat(chat, focus = true) {
   closeDrawer();
   following = true;
   follow();
-  if (focus) $('prompt').focus();
+  focusPrompt();
+}
+
+/** Ready for the next question; but where that would bring up a keyboard over half of the screen, it is for the user to do. */
+function focusPrompt() {
+  (touch.matches ? $('scroller') : $('prompt')).focus({ preventScroll: true });
+}
+
+/** Whether an answer of this conversation is being written, here or in another tab. */
+function isAnswering(chat) {
+  return runs.has(chat.id) || chat.messages.at(-1)?.state === 'streaming';
 }
 
 /** An answer that nobody writes any more: its page was closed or crashed. */
@@ -58,11 +69,12 @@ function settleInterrupted(chat) {
   if (last?.state !== 'streaming' || runs.has(chat.id)) return;
   const age = Date.now() - last.beat;
   if (age >= 0 && age < STALE_MS) {
-    setTimeout(() => chats.get(chat.id) === chat && current === chat && openChat(chat, false), STALE_MS - age + 50);
+    setTimeout(() => chats.get(chat.id) === chat && settleInterrupted(chat), STALE_MS - age + 50);
     return;
   }
   last.state = 'interrupted';
   store.save(chat);
+  if (chat === current) updateViews();
 }
 
 function startNew() {
@@ -134,8 +146,15 @@ function showMessages() {
 }
 
 function updateViews() {
+  views.slice(0, -1).forEach((view) => view.update(null, false));
+  updateLast();
+}
+
+/** Only the last message can be on its way. */
+function updateLast() {
   const run = runs.get(current.id);
-  views.forEach((view, i) => view.update(run?.message === view.message ? run : null, i === views.length - 1));
+  const view = views.at(-1);
+  view?.update(run?.message === view.message ? run : null, true);
   showComposer();
 }
 
@@ -143,7 +162,7 @@ function showComposer() {
   const running = runs.has(current.id);
   $('stop').hidden = !running;
   $('send').hidden = running;
-  $('send').disabled = $('prompt').value.trim() === '';
+  $('send').disabled = $('prompt').value.trim() === '' || isAnswering(current);
 }
 
 function follow() {
@@ -165,7 +184,7 @@ function titleOf(text) {
 }
 
 function ask(text) {
-  if (runs.has(current.id) || !text.trim()) return;
+  if (isAnswering(current) || !text.trim()) return;
   current.messages.push({ role: 'user', content: text.trim() });
   if (!current.title) current.title = titleOf(text);
   store.saveDraft(current.id, '');
@@ -183,7 +202,7 @@ function edit(message, text) {
   current.messages.push({ role: 'user', content: text });
   if (at === 0) current.title = titleOf(text);
   answer();
-  $('prompt').focus();
+  focusPrompt();
 }
 
 function retry(message) {
@@ -191,7 +210,7 @@ function retry(message) {
   if (at < 1 || runs.has(current.id)) return;
   current.messages.length = at;
   answer();
-  $('prompt').focus();
+  focusPrompt();
 }
 
 function useKey(key, remember, message) {
@@ -221,14 +240,12 @@ function answer() {
 
 const dirty = new Set();
 let frame = 0;
-let lastSave = 0;
 let paintMs = 0;
 let lastPaint = 0;
 
 function changed(chat) {
   dirty.add(chat);
   if (!frame) frame = requestAnimationFrame(paint);
-  if (document.hidden || performance.now() - lastSave > SAVE_EVERY_MS) save();
 }
 
 function paint(now) {
@@ -240,7 +257,7 @@ function paint(now) {
   }
   const start = performance.now();
   if (dirty.has(current) || runs.has(current.id)) {
-    updateViews();
+    updateLast();
     follow();
   }
   lastPaint = performance.now();
@@ -248,7 +265,6 @@ function paint(now) {
 }
 
 function save() {
-  lastSave = performance.now();
   for (const chat of dirty) if (chats.has(chat.id)) store.save(chat);
   dirty.clear();
 }
@@ -263,7 +279,10 @@ function finished(chat, run) {
   updateViews();
   follow();
   announce(spoken(run.message));
-  if (run.message.error?.kind === 'key') $('messages').querySelector('.key-form input')?.focus();
+  if (run.message.error?.kind === 'key') {
+    $('banner').hidden = true;  // the form below says it better
+    $('messages').querySelector('.key-form input')?.focus();
+  }
 }
 
 function spoken(message) {
@@ -274,7 +293,7 @@ function spoken(message) {
 
 function stop() {
   runs.get(current.id)?.stop();
-  $('prompt').focus();
+  focusPrompt();
 }
 
 // ---- around it -----------------------------------------------------------------------------------------------------
@@ -394,15 +413,30 @@ function onLeave() {
 function onStorage(id) {
   if (runs.has(id)) return;  // this tab writes it
   const chat = store.chat(id);
-  if (chat) chats.set(id, chat);
-  else chats.delete(id);
-  if (id === current.id && chat && !$('messages').querySelector('.editor')) {
-    current = chat;
-    showMessages();
+  if (chat && id === current.id && sameQuestions(chat, current)) {
+    // The answer has grown: what is unfolded or selected above stays so.
+    chat.messages.forEach((message, i) => Object.assign(current.messages[i], message));
+    Object.assign(current, { title: chat.title, updated: chat.updated });
+    showTitle();
+    updateViews();
     follow();
-    settleInterrupted(chat);
+    settleInterrupted(current);
+  } else {
+    if (chat) chats.set(id, chat);
+    else chats.delete(id);
+    if (chat && id === current.id && !$('messages').querySelector('.editor')) {
+      current = chat;
+      showMessages();
+      follow();
+      settleInterrupted(chat);
+    }
   }
   showSidebar();
+}
+
+function sameQuestions(a, b) {
+  return a.messages.length === b.messages.length &&
+    a.messages.every((message, i) => message.role === b.messages[i].role && (message.role === 'assistant' || message.content === b.messages[i].content));
 }
 
 function listen() {
@@ -433,7 +467,7 @@ function listen() {
   on('jump', 'click', () => {
     following = true;
     follow();
-    $('prompt').focus();
+    focusPrompt();
   });
   on('scroller', 'scroll', () => {
     const { scrollHeight, scrollTop, clientHeight } = $('scroller');
@@ -447,6 +481,7 @@ function listen() {
   document.addEventListener('visibilitychange', () => document.hidden && save());
   store.onChange(onStorage);
   setInterval(() => views.at(-1)?.tick(), 100);
+  setInterval(save, SAVE_EVERY_MS);
 }
 
 function start() {
@@ -456,7 +491,7 @@ function start() {
   showTheme();
   showDrawer(false);
   listen();
-  for (const chat of chats.values()) if (chat.messages.at(-1)?.state === 'streaming') settleInterrupted(chat);
+  for (const chat of chats.values()) settleInterrupted(chat);
   let last = null;
   try {
     last = chats.get(sessionStorage.getItem('sambay.current'));

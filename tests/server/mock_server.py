@@ -83,6 +83,7 @@ class MockServer(http.server.ThreadingHTTPServer):
     """`requests` are the bodies that came, `aborted` counts answers whose reader left, `key` is the key that is wanted."""
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 64
 
     def __init__(self, port=0, key=None, cmake="cmake"):
         super().__init__(("127.0.0.1", port), Handler)

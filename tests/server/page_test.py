@@ -223,6 +223,22 @@ def a_streamed_answer_ends_as_if_rendered_at_once(page):
     latex_is_right(page)
 
 
+@check
+def an_answer_that_grows_by_letters_ends_as_if_rendered_at_once(page):
+    texts = [LATEX, HOSTILE, SCRIPTS["wide"][1], "a [link][1] b\n\np\n\nq\n\nr\n\ns\n\n[1]: https://example.org/", "- a\n\n- b\n\n  c\n\nd\n===\n\n> q\n> r\n\n\ttab\r\n\r\nend",
+             "```\nopen\n\nfence\n\nfor\n\nlong", "\\[\nx\n\ny\n\\]\n\nz", "1. a\n2. b\n\ntext\n\n3. c\n\n\n\n4. d\n"]
+    different = page.b.js("""const texts = arguments[0];
+        return import(new URL('ui/render.js', document.baseURI)).then(({ LiveMarkdown, renderMarkdown }) => texts.filter((text) => {
+          const [grown, whole] = [document.createElement('div'), document.createElement('div')];
+          const live = new LiveMarkdown(grown);
+          for (let end = 0; end <= text.length; end += 3) live.update(text.slice(0, end), false);
+          live.update(text, true);
+          whole.append(renderMarkdown(text));
+          return grown.innerHTML !== whole.innerHTML;
+        }))""", texts)
+    assert different == [], different
+
+
 @check(scripted=True)
 def blocks_settle_while_an_answer_grows(page):
     page.b.js("""window.removed = new Map();

@@ -177,7 +177,8 @@ export function renderMarkdown(text, stillGrowing = false) {
  */
 export class LiveMarkdown {
   #node;
-  #settled = '';
+  #settled = [];  // the source of each block that was rendered for good
+  #settledLength = 0;
   #tail = [];
   #shown = null;
 
@@ -185,46 +186,60 @@ export class LiveMarkdown {
     this.#node = node;
   }
 
-  /** Shows `text`; `final` renders it as a whole once more, for a block may have been settled too early. */
+  /** Shows `text`, which goes on where the last one ended, or starts anew; `final` when nothing more will come. */
   update(text, final) {
-    if (this.#shown === text + (final ? '\0' : '')) return;
-    this.#shown = text + (final ? '\0' : '');
-    if (final || !text.startsWith(this.#settled)) {
-      this.#settled = '';
-      this.#tail = [];
-      this.#node.replaceChildren();
-    }
-    if (final) {
-      this.#node.append(renderMarkdown(text));
-      return;
-    }
+    const shown = text + (final ? '\0' : '');
+    if (this.#shown === shown) return;
+    if (this.#shown !== null && !text.startsWith(this.#shown.replace(/\0$/, ''))) this.#clear();
+    this.#shown = shown;
     this.#tail.forEach((node) => node.remove());
     this.#tail = [];
+    growing = !final;
     try {
-      this.#grow(text);
+      if (final) this.#finish(text);
+      else this.#grow(text);
     } catch (error) {
       console.error('Shown as plain text:', error);
-      this.#append(el('p', { class: 'plain', text: text.slice(this.#settled.length) }));
+      this.#clear();
+      this.#append(el('p', { class: 'plain', text }));
     }
   }
 
+  #clear() {
+    this.#settled = [];
+    this.#settledLength = 0;
+    this.#tail = [];
+    this.#node.replaceChildren();
+  }
+
   #grow(text) {
-    growing = true;
-    const tokens = marked.lexer(text.slice(this.#settled.length));
+    const tokens = marked.lexer(text.slice(this.#settledLength));
     // A list goes on after a blank line, so the last three blocks stay open.
     let solid = tokens.length;
     for (let open = 0; solid > 0 && open < 3; ) if (tokens[--solid].type !== 'space') open++;
-    const links = tokens.links;
-    const part = (from, to) => Object.assign(tokens.slice(from, to), { links });
-    const raw = tokens.slice(0, solid).map((token) => token.raw).join('');
-    // marked tidies line ends and tabs; where its raw text is not ours, nothing is settled.
-    if (solid > 0 && text.startsWith(raw, this.#settled.length)) {
-      this.#node.append(nodesOf(part(0, solid)));
-      this.#settled += raw;
+    const sources = tokens.slice(0, solid).map((token) => token.raw);
+    // marked tidies line ends and tabs; where its source is not ours, nothing is settled.
+    const source = sources.join('');
+    if (solid > 0 && text.startsWith(source, this.#settledLength)) {
+      this.#node.append(nodesOf(part(tokens, 0, solid)));
+      this.#settled.push(...sources);
+      this.#settledLength += source.length;
     } else {
       solid = 0;
     }
-    this.#append(nodesOf(part(solid, tokens.length)));
+    this.#append(nodesOf(part(tokens, solid, tokens.length)));
+  }
+
+  /** What was settled stays if it reads the same within the whole text; a link's target may come last, then all is read again. */
+  #finish(text) {
+    const tokens = marked.lexer(text);
+    let kept = this.#settled.length;
+    const same = this.#settled.every((source, i) => tokens[i]?.raw === source) && Object.keys(tokens.links).length === 0;
+    if (!same) {
+      this.#clear();
+      kept = 0;
+    }
+    this.#append(nodesOf(part(tokens, kept, tokens.length)));
   }
 
   #append(nodes) {
@@ -232,4 +247,8 @@ export class LiveMarkdown {
     this.#node.append(nodes);
     this.#tail = [...this.#node.childNodes].slice(before);
   }
+}
+
+function part(tokens, from, to) {
+  return Object.assign(tokens.slice(from, to), { links: tokens.links });
 }

@@ -1,10 +1,10 @@
 """Chromium through chromedriver's WebDriver interface. Python's standard library only; Debian's chromium and chromium-driver."""
-import base64, json, os, shutil, socket, subprocess, tempfile, time, urllib.error, urllib.request
+import base64, json, os, shutil, signal, socket, subprocess, tempfile, time, urllib.error, urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 KEYS = {"Enter": "\ue007", "Shift": "\ue008", "Escape": "\ue00c", "Tab": "\ue004", "ArrowUp": "\ue013", "Control": "\ue009", "Space": " "}
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-breakpad", "--hide-scrollbars", "--force-color-profile=srgb",
          # Whatever asks for another host finds none.
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]
 
@@ -14,8 +14,8 @@ def missing():
     return [package for program, package in (("chromium", "chromium"), ("chromedriver", "chromium-driver")) if not shutil.which(program)]
 
 
-def eventually(condition, what, seconds=10.0):
-    """Waits until `condition()` is true, and returns what it was."""
+def eventually(condition, what, seconds=60.0):
+    """Waits until `condition()` is true, and returns what it was. Long, for a machine that is busy with something else."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -51,10 +51,19 @@ class Browser:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
-        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       start_new_session=True)
         self.base = f"http://127.0.0.1:{self.port}"
-        eventually(self.ready, "chromedriver answers", 20)
+        eventually(self.ready, "chromedriver answers")
         flags = FLAGS + [f"--user-data-dir={self.profile.name}", "--window-size=1200,820"]
+        self.session = None
+        try:
+            self.start(flags)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, flags):
         made = self.request("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": {"args": flags, "prefs": {"download.default_directory": self.profile.name}},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}})
@@ -68,18 +77,23 @@ class Browser:
 
     def close(self):
         try:
-            self.request("DELETE", self.session)
+            if self.session:
+                self.request("DELETE", self.session)
         except (OSError, AssertionError):
             pass
         self.driver.terminate()
-        self.driver.wait(10)
+        self.driver.wait(30)
+        try:
+            os.killpg(self.driver.pid, signal.SIGKILL)  # a browser that was still starting outlives its driver
+        except ProcessLookupError:
+            pass
         self.profile.cleanup()
 
     def request(self, method, path, body=None):
         request = urllib.request.Request(self.base + path, method=method, headers={"Content-Type": "application/json"},
                                          data=json.dumps(body).encode() if body is not None else None)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=240) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             value = json.load(error)["value"]

@@ -65,7 +65,7 @@ class Page:
             self.idle()
 
     def idle(self):
-        eventually(lambda: self.b.js(IDLE), "the answer ends", 90)
+        eventually(lambda: self.b.js(IDLE), "the answer ends", 240)
 
     def text(self, selector):
         return self.b.js("return [...document.querySelectorAll(arguments[0])].at(-1)?.innerText ?? ''", selector)
@@ -117,12 +117,15 @@ def enter_sends_and_an_answer_comes_with_its_figures(page):
 @check(scripted=True)
 def text_appears_while_it_is_being_written(page):
     page.ask("/slow", wait=False)
-    eventually(lambda: page.answer(), "the answer begins", 20)
+    eventually(lambda: page.answer(), "the answer begins")
     lengths = []
-    for _ in range(6):
+
+    def sees_more():
         lengths.append(len(page.answer()))
-        time.sleep(0.25)
-    assert lengths == sorted(lengths) and len(set(lengths)) >= 4, lengths
+        return len(set(lengths)) >= 5
+
+    eventually(sees_more, "the answer grows in steps")
+    assert lengths == sorted(lengths) and not page.b.js(IDLE), lengths
     assert "≈" in page.text(".answer .stats") and page.b.one("#stop").shown() and not page.b.one("#send").shown()
     page.b.one("#stop").click()
     page.idle()
@@ -164,7 +167,7 @@ def thinking_is_folded_and_its_timer_runs(page):
     eventually(lambda: page.text(".thinking-label").startswith("Thinking …"), "the thinking begins")
     assert page.b.js("return document.querySelector('.thinking').open") is False
     first = page.text(".thinking-label")
-    eventually(lambda: page.text(".thinking-label") != first, "the timer runs", 3)
+    eventually(lambda: page.text(".thinking-label") != first, "the timer runs")
     assert page.text(".thinking .peek"), "the folded thinking shows its last line"
     page.shot("thinking-folded")
     page.b.one(".thinking:not([hidden]) summary").click()
@@ -357,12 +360,12 @@ def stop_keeps_what_came_and_hangs_up(page):
     for stop in (lambda: page.b.one("#stop").click(), lambda: page.b.press("Escape")):
         before = page.server.aborted
         page.ask("/slow", wait=False)
-        eventually(lambda: len(page.answer()) > 20, "some of the answer is there", 20)
+        eventually(lambda: len(page.answer()) > 20, "some of the answer is there")
         stop()
         page.idle()
         text = page.answer()
         assert text.startswith("Slow words") and page.text(".answer .notice") == "Stopped.", page.text(".answer .notice")
-        eventually(lambda: page.server.aborted > before, "the server hears of it", 5)
+        eventually(lambda: page.server.aborted > before, "the server hears of it")
         assert page.focus() == "prompt" and page.answer() == text and page.stored("Slow words")
     page.ask("/sum after it")
     assert "936" in page.answer() and page.server.requests[-1]["messages"][1]["content"].startswith("Slow words")
@@ -416,7 +419,7 @@ def conversations_survive_a_reload(page):
 @check(scripted=True)
 def nothing_is_lost_by_a_reload_while_streaming(page):
     page.ask("/slow", wait=False)
-    eventually(lambda: len(page.answer()) > 60, "some of the answer is there", 20)
+    eventually(lambda: len(page.answer()) > 60, "some of the answer is there")
     before = page.answer()
     page.reload()
     assert page.answer().startswith(before.rstrip()), (before, page.answer())
@@ -429,13 +432,13 @@ def nothing_is_lost_by_a_reload_while_streaming(page):
 
 
 @check(scripted=True)
-def a_crash_loses_half_a_second_at_most(page):
+def what_is_shown_is_kept_while_more_comes(page):
     page.ask("/slow", wait=False)
-    eventually(lambda: len(page.answer()) > 100, "some of the answer is there", 20)
-    shown = page.answer()
-    time.sleep(0.7)
-    kept = page.b.js("return JSON.parse(Object.entries(localStorage).find(([k]) => k.startsWith('sambay.chat.'))[1]).messages.at(-1).content")
-    assert kept.startswith(shown.rstrip()), (shown, kept)
+    eventually(lambda: len(page.answer()) > 100, "some of the answer is there")
+    shown = page.answer().rstrip()
+    kept = "return JSON.parse(Object.entries(localStorage).find(([k]) => k.startsWith('sambay.chat.'))[1]).messages.at(-1)"
+    eventually(lambda: page.b.js(kept)["content"].startswith(shown), "a crash would lose nothing of it")
+    assert page.b.js(kept)["state"] == "streaming", "before the end"
     page.b.press("Escape")
     page.idle()
 
@@ -470,7 +473,7 @@ def another_tab_sees_what_happens_here(page):
         page.b.call("POST", "window", {"handle": first})
         page.ask("/slow three", wait=False)
         page.b.call("POST", "window", {"handle": other})
-        eventually(lambda: page.answer().startswith("Slow"), "it shows an answer that grows elsewhere", 20)
+        eventually(lambda: page.answer().startswith("Slow"), "it shows an answer that grows elsewhere")
         requests = len(page.server.requests)
         page.ask("meanwhile", wait=False)
         assert len(page.server.requests) == requests and page.count(".question") == 3, "it does not cut in"
@@ -610,7 +613,7 @@ def a_busy_server_says_how_long_to_wait(page):
     notice = page.text(".answer .notice")
     assert "The server is busy" in notice and "Too many requests of this key." in notice and "wait" in notice, notice
     page.shot("busy")
-    eventually(lambda: "The wait is over" in page.text(".answer .notice"), "the countdown ends", 6)
+    eventually(lambda: "The wait is over" in page.text(".answer .notice"), "the countdown ends")
     page.server.failing_once["busy"] = True
     page.b.one(".notice button").click()
     eventually(lambda: "936" in page.answer(), "trying again works")
@@ -835,7 +838,7 @@ def a_violation_of_the_policy_would_be_seen(page):
     page.watch()
     before = len(page.problems)
     page.b.js("const p = document.createElement('p'); p.setAttribute('style', 'color: red'); document.body.append(p); new Image().src = 'https://outside.example/x.png'")
-    eventually(lambda: page.watch() or len(page.problems) >= before + 2, "both are in the console", 5)
+    eventually(lambda: page.watch() or len(page.problems) >= before + 2, "both are in the console")
     seen = page.problems[before:]
     del page.problems[before:]
     assert any("style" in s for s in seen) and any("outside.example" in s for s in seen), seen

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Stands in for `sambay serve` while the web page is tested: the page's files under the server's headers, and scripted answers.
 
-Usage: mock_server.py [--port N] [--key KEY]; python3's standard library only. What is answered depends on the last question: one that
-starts with `/NAME` gets the script of that name (SCRIPTS), everything else a short thought and an answer.
+Usage: mock_server.py [--port N] [--key KEY] [--upstream URL]; python3's standard library only. What is answered depends on the last
+question: one that starts with `/NAME` gets the script of that name (SCRIPTS), everything else a short thought and an answer. With
+--upstream only the page comes from here, straight from src/server/ui, and a running `sambay serve` answers.
 """
-import argparse, http.server, json, mimetypes, os, re, socket, subprocess, sys, tempfile, threading, time
+import argparse, http.client, http.server, json, mimetypes, os, re, socket, subprocess, sys, tempfile, threading, time, urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -85,11 +86,12 @@ class MockServer(http.server.ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, port=0, key=None, cmake="cmake"):
+    def __init__(self, port=0, key=None, upstream=None):
         super().__init__(("127.0.0.1", port), Handler)
+        self.upstream = urllib.parse.urlsplit(upstream).netloc if upstream else None
         self.key, self.requests, self.aborted, self.failing_once = key, [], 0, {}
         self.folder = tempfile.TemporaryDirectory(prefix="sambay-page-")
-        done = subprocess.run([cmake, "-D", f"UI_FOLDER={self.folder.name}", "-P", os.path.join(ROOT, "src/server/ui/vendor.cmake")],
+        done = subprocess.run(["cmake", "-D", f"UI_FOLDER={self.folder.name}", "-P", os.path.join(ROOT, "src/server/ui/vendor.cmake")],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -134,7 +136,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.split("?")[0]
-        if path == "/v1/models":
+        if self.server.upstream and path not in self.server.files:
+            self.pass_on(b"")
+        elif path == "/v1/models":
             if self.allowed():
                 self.send(200, {"object": "list", "data": [{"id": "sambay-pocket", "object": "model", "created": 0, "owned_by": "sambay"}]})
         elif path in self.server.files:
@@ -145,7 +149,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(404, "not_found", f"There is nothing at {path}.")
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.upstream:
+            return self.pass_on(body)
+        body = json.loads(body)
         if self.path != "/v1/chat/completions":
             return self.refuse(404, "not_found", f"There is nothing at {self.path}.")
         if not self.allowed():
@@ -162,6 +169,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.aborted += 1
             self.close_connection = True
         return None
+
+    def pass_on(self, body):
+        """What comes back goes out as it comes; a browser that leaves closes the connection behind, too."""
+        connection = http.client.HTTPConnection(self.server.upstream)
+        try:
+            headers = {name: self.headers[name] for name in ("Content-Type", "Authorization") if name in self.headers}
+            connection.request(self.command, self.path, body or None, headers)
+            answer = connection.getresponse()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+                    self.send_header(name, value)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            while piece := answer.read1(65536):
+                self.wfile.write(piece)
+        finally:
+            connection.close()
+            self.close_connection = True
 
     def event(self, value):
         data = (value if isinstance(value, str) else f"data: {json.dumps(value)}") + "\n\n"
@@ -211,8 +237,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--key")
+    parser.add_argument("--upstream")
     arguments = parser.parse_args()
-    server = MockServer(arguments.port, arguments.key)
+    server = MockServer(arguments.port, arguments.key, arguments.upstream)
     print(server.url, flush=True)
     server.serve_forever()
 

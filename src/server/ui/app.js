@@ -1,6 +1,7 @@
 // The page: which conversation is shown, which answers are on their way, and what the buttons do.
 import { ApiError, listModels } from './api.js';
-import { announce, download, el, setIcon } from './dom.js';
+import { announce, download, el } from './dom.js';
+import { buildFrame, closeDrawer, leaveDrawer } from './frame.js';
 import { AnswerView, fitHeight, QuestionView } from './messages.js';
 import { newAnswer, requestMessages, Run } from './run.js';
 import { Settings } from './settings.js';
@@ -11,7 +12,6 @@ const $ = (id) => document.getElementById(id);
 const EXAMPLES = ['What is 347 + 589?', 'Solve 3x + 7 = 40.', 'Sort these numbers: 41, 7, 93, 18, 66'];
 const SAVE_EVERY_MS = 400;
 const STALE_MS = 4000;  // an answer that another tab writes is saved far more often
-const narrow = window.matchMedia('(max-width: 800px)');
 const touch = window.matchMedia('(pointer: coarse)');
 
 const store = new Store((message) => showBanner(message));
@@ -322,60 +322,9 @@ async function loadModels() {
   }
 }
 
-const THEMES = ['auto', 'light', 'dark'];
-
-function showTheme() {
-  const theme = document.documentElement.dataset.theme ?? 'auto';
-  const names = { auto: "the system's", light: 'light', dark: 'dark' };
-  setIcon($('theme'), theme);
-  $('theme').title = `Colours: ${names[theme]}`;
-  $('theme').setAttribute('aria-label', `Colours: ${names[theme]}. Change`);
-}
-
-function nextTheme() {
-  const root = document.documentElement;
-  const theme = THEMES[(THEMES.indexOf(root.dataset.theme ?? 'auto') + 1) % THEMES.length];
-  if (theme === 'auto') {
-    delete root.dataset.theme;
-    store.remove('sambay.theme');
-  } else {
-    root.dataset.theme = theme;
-    store.set('sambay.theme', theme);
-  }
-  showTheme();
-  announce($('theme').title);
-}
-
-/** On a narrow screen the list lies over the page and is out of reach while closed; on a wide one it stands beside. */
-function showDrawer(open) {
-  document.body.classList.toggle('drawer-open', open);
-  const shown = narrow.matches ? open : !document.body.classList.contains('list-hidden');
-  $('sidebar').inert = !shown;
-  $('toggle-sidebar').setAttribute('aria-expanded', String(shown));
-}
-
-function toggleSidebar() {
-  if (narrow.matches) {
-    showDrawer(true);
-    $('new-chat').focus();
-  } else {
-    document.body.classList.toggle('list-hidden');
-    showDrawer(false);
-  }
-}
-
-function closeDrawer() {
-  if (document.body.classList.contains('drawer-open')) showDrawer(false);
-}
-
 function onEscape(event) {
   if (event.key !== 'Escape' || event.isComposing || document.querySelector('dialog[open]')) return;
-  if (document.body.classList.contains('drawer-open')) {
-    closeDrawer();
-    $('toggle-sidebar').focus();
-  } else if (runs.has(current.id)) {
-    stop();
-  }
+  if (!leaveDrawer() && runs.has(current.id)) stop();
 }
 
 function onPromptKey(event) {
@@ -450,13 +399,6 @@ function listen() {
   on('stop', 'click', stop);
   on('new-chat', 'click', startNew);
   on('open-settings', 'click', () => settings.open());
-  on('theme', 'click', nextTheme);
-  on('toggle-sidebar', 'click', toggleSidebar);
-  on('close-sidebar', 'click', () => {
-    closeDrawer();
-    $('toggle-sidebar').focus();
-  });
-  on('backdrop', 'click', closeDrawer);
   on('export-all', 'click', () => download('sambay-chats.json', exported([...chats.values()])));
   on('import', 'click', () => $('import-file').click());
   on('import-file', 'change', () => {
@@ -475,7 +417,6 @@ function listen() {
     showJump();
   });
   document.addEventListener('keydown', onEscape);
-  narrow.addEventListener('change', () => showDrawer(false));
   window.addEventListener('pagehide', onLeave);
   window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   document.addEventListener('visibilitychange', () => document.hidden && save());
@@ -488,8 +429,7 @@ function start() {
   $('examples').append(...EXAMPLES.map((text) =>
     el('li', {}, el('button', { type: 'button', class: 'example', text, on: { click: () => ask(text) } }))));
   settings.build($('settings'));
-  showTheme();
-  showDrawer(false);
+  buildFrame(store);
   listen();
   for (const chat of chats.values()) settleInterrupted(chat);
   let last = null;

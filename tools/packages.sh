@@ -1,4 +1,4 @@
-# Sourced by ./run and ./check: the Debian packages that are needed, named in this one place, and how they are installed.
+# Sourced by ./run, ./check and others: the Debian packages that are needed, named in this one place, and how they are installed.
 # shellcheck shell=bash
 
 build_packages=(
@@ -10,6 +10,7 @@ check_packages=(
   clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 llvm-19
   python3 python3-venv python3-numpy
 )
+bench_packages=(libbenchmark-dev)  # of bench/, for tools/nightly.sh and whoever measures
 
 say() { printf '%s: %s\n' "${program_name:-sambay}" "$*" >&2; }
 

@@ -114,6 +114,20 @@ def write_model(folder):
     write_safetensors(os.path.join(folder, "model.safetensors"), {name: ("BF16", bits) for name, bits in all_bits().items()})
 
 
+def sensitivity(config, weights, ids, logits):
+    """What errors do to this model, as RMS errors of the logits: of a relative error of all matrices, per error, and of rounding the inputs of
+    their products to 8 bits. All but dt_proj, whose rows are too short for blocks."""
+    matrices = [name for name, w in weights.items() if w.ndim == 2 and not name.endswith(("A_log", "dt_proj.weight"))]
+    random, relative = np.random.default_rng(1), 0.01
+    disturbed = dict(weights)
+    for name in matrices:
+        w = weights[name].astype(np.float64)
+        disturbed[name] = w + relative * w.std() * random.standard_normal(w.shape)
+    def distance(model):
+        return np.sqrt(((model.logits(ids) - logits) ** 2).mean())
+    return distance(SambaY(config, disturbed)) / relative, distance(SambaY(config, weights, matrices))
+
+
 def write_expected():
     config, bits = load_config(), all_bits()
     weights = as_floats(bits)
@@ -135,6 +149,10 @@ def write_expected():
         arrays[f"p{p}.logits"] = ("F32", logits.astype(np.float32))
         arrays[f"p{p}.greedy_ids"] = ("I32", np.array(greedy[tokens:], np.int32))
         arrays[f"p{p}.greedy_logits"] = ("F32", np.array(rows, np.float32))
+        if p == 0:
+            per_error, rounding = sensitivity(config, weights, ids, logits)
+            arrays |= {"error_per_weight_error": ("F32", np.array([per_error], np.float32)), "error_of_rounding": ("F32", np.array([rounding], np.float32))}
+            info |= {"error_per_weight_error": float(per_error), "error_of_rounding": float(rounding)}
     for name, b in bits.items():
         total = int(((np.arange(b.size, dtype=np.uint64) % np.uint64(65521) + np.uint64(1)) * b.ravel()).sum() % 2**31)
         arrays["checksum." + name] = ("I32", np.array([total], np.int32))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the kernels on ARM, the
-# fuzzers for HOURS (default 4) in all, which lines they reach, and the trainer, which needs PyTorch. The last line counts: "N passed, N failed".
+# fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
+# counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
@@ -52,12 +53,24 @@ trainer() {
   $venv/bin/python -B -m unittest discover -s tests/train -t tests/train
 }
 
-install_packages "${build_packages[@]}" "${check_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest || exit 1
+# Each for a moment: they must build and run, what they measure here means nothing.
+microbenchmarks() {
+  local program
+  configure build/bench -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DSAMBAY_BENCH=ON -DSAMBAY_WERROR=ON &&
+    build build/bench bench/all || return 1
+  for program in build/bench/bench/*_bench; do
+    "$program" --benchmark_min_time=0.001 >"$program.out" || return 1
+    if grep -q ERROR "$program.out"; then cat "$program.out"; return 1; fi
+  done
+}
+
+install_packages "${build_packages[@]}" "${check_packages[@]}" "${bench_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest || exit 1
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan
 part "kernels on 64-bit ARM, in qemu" tools/check_arm.sh
 part "fuzzing for $hours hours" fuzz
+part "micro-benchmarks, each for a moment" microbenchmarks
 part "the trainer, with Debian's PyTorch" trainer
 part "lines that the fuzzers reach" tools/fuzz_coverage.sh
 printf '%s passed, %s failed\n' "$passed" "$failed"

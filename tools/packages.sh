@@ -1,4 +1,4 @@
-# Sourced by ./run and ./check: the Debian packages that are needed, named in this one place, and how they are installed.
+# Sourced by ./run, ./check and others: the Debian packages that are needed, named in this one place, and how they are installed.
 # shellcheck shell=bash
 
 build_packages=(
@@ -12,6 +12,7 @@ check_packages=(
   python3 python3-venv python3-numpy
   chromium chromium-driver
 )
+bench_packages=(libbenchmark-dev)  # of bench/, for tools/nightly.sh and whoever measures
 
 say() { printf '%s: %s\n' "${program_name:-sambay}" "$*" >&2; }
 

@@ -365,7 +365,9 @@ void add_engine_options(CLI::App* cmd, RunOptions& o) {
   cmd->add_option("--kv,--cache-type", o.kv, "Type of the KV cache: f32, f16 or q8_0 (f16)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->group(group);
-  cmd->add_option("--isa", o.engine.isa, "Instruction set: avx2 or scalar (best supported)")->group(group);
+  cmd->add_option("--isa", o.engine.isa,
+                  "Instruction set: avx512, avx2, neon_dotprod, neon or scalar (best supported)")
+      ->group(group);
   add_memory_option(*cmd, o.engine.memory_limit)->group(group);
   cmd->add_option("--chunk,--ubatch-size", o.engine.chunk, "Prompt tokens per step (256)")->group(group);
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/cpu/kernels.h"
-#include "support/equality_models.h"
 #include "support/golden.h"
+#include "support/golden_models.h"
 #include "support/loaded_model.h"
 
 namespace sambay {
@@ -54,7 +54,7 @@ double relative_rms(const std::vector<float>& got, const std::vector<float>& exp
 TEST_P(Reduced, LogitsStayWithinTheStatedBound) {
   const auto& [kernels, mode] = GetParam();
   if (!kernels->supported()) GTEST_SKIP() << "this CPU does not have " << kernels->name;
-  const test::LoadedModel loaded(test::model_of_type(mode.weights), kernels->name, mode.kv);
+  const test::LoadedModel loaded(test::calm_model(mode.weights), kernels->name, mode.kv);
   const test::Arrays expected(test::golden_path("d_calm_bf16/expected.safetensors"));
   const std::vector<float> logits = loaded.all_logits(expected.ints("p0.input_ids"), 4096);
   const double error = relative_rms(logits, expected.floats("p0.logits"));

@@ -7,11 +7,11 @@ The NumPy evaluation (golden/sambay_numpy.py) is first held against every golden
 converted by the program, its logits are computed on the best instruction set and on the scalar kernels, and compared:
 
   effect  how far rounding the inputs of products to 8 bits moves the logits, in NumPy alone (RMS)
-  error   how far the program is from NumPy with that rounding: at most a quarter of the effect. Both round the same values; but float32 and
-          float64 differ by about 1e-6 of a value, a ten-thousandth of a level, so that of the 20,000 inputs that a token meets a few fall on
-          the other side of a tie. Five of 20,000 errors of a whole level, beside 20,000 errors of 1 / sqrt(12) of one, are 5 % of the effect.
-
-Without any rounding the bound would be that of float32, so types whose effect is smaller than that are a mistake and fail.
+  error   how far the program is from NumPy without that rounding: the effect, and nothing else. Both are RMS over 49,152 logits of 96 tokens
+          with errors that differ from token to token, so a tenth more or less is allowed.
+  apart   how far the program is from NumPy with that rounding: less than the effect. It is not zero: float32 and float64 differ by a
+          ten-thousandth of a level, enough for a few of a layer's values to fall on the other side of a tie, and those move values of the
+          next layer. Were the roundings unrelated, as with another grid, it would be 1.4 effects.
 """
 import glob, json, os, subprocess, sys
 import numpy as np
@@ -71,23 +71,23 @@ def divergence(p, q):
 def check(sambay, folder, kind, original):
     path, ids_file, out = (os.path.join(folder, f"{kind}.{end}") for end in ("gguf", "ids.json", "logits.safetensors"))
     config = blocks_model.load_config()
-    subprocess.run([sambay, "convert", folder, "-o", path, "--type", kind], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sambay, "convert", folder, "-o", path, "--type", kind], check=True, capture_output=True)
     weights, rounded, types = decoded(path, config)
     ids = original["p0.input_ids"]
     with open(ids_file, "w") as f:
         json.dump(ids.tolist(), f)
     exact, expected = SambaY(config, weights).logits(ids), SambaY(config, weights, rounded).logits(ids)
     effect = rms(expected - exact)
-    assert effect > 10 * FLOAT32, (kind, effect)
+    assert effect > 100 * FLOAT32, (kind, effect)  # what is compared is not float32's own error
     for isa in ([], ["--isa", "scalar"]):
         subprocess.run([sambay, "logits", path, "--ids", ids_file, "-o", out, "--kv", "f32", *isa], check=True)
         logits = read_safetensors(out)["logits"].astype(np.float64)
-        error = rms(logits - expected)
+        error, apart = rms(logits - exact), rms(logits - expected)
+        passes = 0.9 * effect <= error <= 1.1 * effect and apart <= effect
         kl, same = divergence(original["p0.logits"].astype(np.float64), logits)
-        print(f"{'ok' if error <= effect / 4 + FLOAT32 else 'FAILED':8} {kind}{' '.join(isa).replace('--isa', '')}: error {error:.5f}, effect {effect:.5f}; "
+        print(f"{'ok' if passes else 'FAILED':8} {kind}{' '.join(isa).replace('--isa', '')}: effect {effect:.5f}, error {error:.5f}, apart {apart:.5f}; "
               f"from bf16: KL {kl.mean():.5f}, at most {kl.max():.5f}, same first {same:.3f}; {', '.join(sorted(types))}", flush=True)
-        assert error <= effect / 4 + FLOAT32
-        assert rms(logits - exact) >= effect / 2, "nothing was rounded"
+        assert passes
 
 
 def main(sambay, folder, *types):

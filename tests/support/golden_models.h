@@ -74,13 +74,16 @@ inline std::string calm_model(const TypeMix& mix) {
   return file->path;
 }
 
-/// e_blocks: every matrix but those of the time steps has rows of whole super-blocks.
-inline std::string blocks_model(const TypeMix& mix) {
+/// e_blocks: every matrix but those of the time steps has rows of whole super-blocks. is_small: of less than
+/// half the size, for kernels that multiply one number at a time; there are no golden logits of it.
+inline std::string blocks_model(const TypeMix& mix, bool is_small = false) {
   static std::map<std::string, std::unique_ptr<TemporaryFile>> files;
-  auto& file = files[mix_key(mix)];
+  const std::string name = (is_small ? "small-blocks-" : "blocks-") + mix_key(mix) + ".gguf";
+  auto& file = files[name];
   if (!file) {
-    file = std::make_unique<TemporaryFile>("blocks-" + mix_key(mix) + ".gguf");
-    const SambaYConfig config = blocks_config();
+    file = std::make_unique<TemporaryFile>(name);
+    SambaYConfig config = blocks_config();
+    if (is_small) config.intermediate = 256, config.expand = 1, config.kv_heads = 2;
     const std::vector<BlocksTensor> tensors = blocks_tensors(config);
     std::vector<const TensorView*> views;
     for (const BlocksTensor& tensor : tensors) views.push_back(&tensor.view);

@@ -242,7 +242,8 @@ void register_kernels(const CpuKernels& k) {
         (name.substr(0, slash) + "/" + k.name + (slash == std::string::npos ? "" : name.substr(slash)))
             .c_str(),
         function)
-        ->Unit(benchmark::kMicrosecond);
+        ->Unit(benchmark::kMicrosecond)
+        ->UseRealTime();  // as the ceilings are measured
   };
   using benchmark::State;
   for (const DTypeInfo& info : all_dtypes()) {

@@ -32,7 +32,7 @@ void BM_Sample(benchmark::State& state, SamplingOptions options) {
   const std::vector<TokenId> prompt = {1, 2, 3};
   Sampler sampler(options, 1, prompt);
   for (auto _ : state) {
-    std::copy(fresh.begin(), fresh.end(), row.begin());  // a twentieth of the time, and in every row alike
+    std::copy(fresh.begin(), fresh.end(), row.begin());  // counted too; sample() changes its logits
     auto token = sampler.sample(row, scratch);
     if (!token) return state.SkipWithError(token.error().message.c_str());
     sampler.accept(*token);

@@ -76,7 +76,7 @@ def matrix_table(options, folder):
 def rows_table(options):
     program = os.path.join(os.path.dirname(options.sambay), "tests/tensor_tests")
     if not os.path.exists(program):
-        return [f"(not measured: {os.path.relpath(program, ROOT)} was not built)"]
+        return ["Not measured: tests/tensor_tests was not built beside the program."]
     out = subprocess.run([program, "--gtest_filter=*ErrsNoMoreThanTheReference*"], check=True, capture_output=True, text=True).stdout
     plain, weighted, name = {}, {}, None
     for line in out.splitlines():

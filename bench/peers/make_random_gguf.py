@@ -122,21 +122,17 @@ def metadata(writer, for_ik):
     writer.add_vocab_size(VOCAB)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output")
-    parser.add_argument("--type", choices=["q4_0", "q4_k_m", "q8_0"], default="q4_0", help="head and embedding in Q6_K, or Q8_0 (q4_0)")
-    parser.add_argument("--ik", action="store_true", help="for ik_llama.cpp, whose loader wants a head of its own and full rotary for this architecture")
-    o = parser.parse_args()
-    writer = gguf.GGUFWriter(o.output, "phi3")
-    metadata(writer, o.ik)
-    todo = list(tensors(o.type, o.ik))
+def write(path, type_name, for_ik):
+    writer = gguf.GGUFWriter(path, "phi3")
+    metadata(writer, for_ik)
+    todo = list(tensors(type_name, for_ik))
     for name, type_, shape in todo:
         block, size = gguf.GGML_QUANT_SIZES[type_]
-        row = shape[-1] // block * size
-        stored = shape if type_ == Type.F32 else (*shape[:-1], row)
-        writer.add_tensor_info(name, stored, np.dtype(np.float32 if type_ == Type.F32 else np.uint8), int(np.prod(shape)) // block * size,
-                               raw_dtype=None if type_ == Type.F32 else type_)
+        bytes_ = int(np.prod(shape)) // block * size
+        if type_ == Type.F32:
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), bytes_)
+        else:
+            writer.add_tensor_info(name, (*shape[:-1], shape[-1] // block * size), np.dtype(np.uint8), bytes_, raw_dtype=type_)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -145,9 +141,18 @@ def main():
     for _, type_, shape in todo:
         start = out.tell()
         for piece in pieces(type_, shape):
-            piece.tofile(out)
+            out.write(piece.tobytes())
         writer.write_padding(out, out.tell() - start)
     writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output")
+    parser.add_argument("--type", choices=["q4_0", "q4_k_m", "q8_0"], default="q4_0", help="head and embedding in Q6_K, or Q8_0 (q4_0)")
+    parser.add_argument("--ik", action="store_true", help="for ik_llama.cpp, whose loader wants a head of its own and full rotary for this architecture")
+    o = parser.parse_args()
+    write(o.output, o.type, o.ik)
     return 0
 
 

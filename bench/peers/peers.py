@@ -67,7 +67,10 @@ def help_of(name, program):
         asked = subprocess.run([*program, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as e:
         raise Failed(f"{name}: {program[0]} --help: {e}") from None
-    return (asked.stdout + asked.stderr).decode("utf-8", "replace")
+    text = (asked.stdout + asked.stderr).decode("utf-8", "replace")
+    if asked.returncode < 0 or asked.returncode in (126, 127):  # killed, or a library is missing; 1 is a --help of some
+        raise Failed(f"{name}: {program[0]} --help: status {asked.returncode}: {(text.strip() or 'no message').splitlines()[-1]}")
+    return text
 
 
 def program_and_options(text):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Opens a GGUF that `sambay convert` wrote in PyPI's `gguf` reader and compares every tensor with the folder it came from.
 
-Usage: gguf_reader_check.py FILE.gguf MODEL_FOLDER [...more pairs]. Needs PyPI's gguf and numpy.
+Usage: gguf_reader_check.py FILE.gguf MODEL_FOLDER [...more pairs]. Needs PyPI's gguf and numpy. Also reads back what bench/peers/make_random_gguf.py writes.
 """
-import glob, json, os, struct, sys
+import glob, json, os, struct, sys, tempfile
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGUFReader, GGMLQuantizationType
 from gguf.quants import dequantize
@@ -116,10 +116,35 @@ def compare(path, folder):
     print(f"ok       {os.path.basename(path)}: {len(seen)} tensors, types {', '.join(sorted(kinds))}")
 
 
+def random_files_hold_weights_of_sane_scale():
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench", "peers"))
+    import make_random_gguf as maker
+
+    maker.HIDDEN, maker.LAYERS, maker.HEADS, maker.KV_HEADS, maker.FFN, maker.VOCAB, maker.PIECE = 512, 8, 4, 2, 768, 640, 100
+    for type_, types in (("q4_0", {"F32", "Q4_0", "Q6_K"}), ("q8_0", {"F32", "Q8_0"}), ("q4_k_m", {"F32", "Q4_K", "Q5_K", "Q6_K"})):
+        for for_ik in (False, True):
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "random.gguf")
+                maker.write(path, type_, for_ik)
+                tensors = {t.name: t for t in GGUFReader(path).tensors}
+                assert {t.tensor_type.name for t in tensors.values()} == types, type_
+                assert ("output.weight" in tensors) == for_ik and len(tensors) == 4 + for_ik + 6 * maker.LAYERS
+                for name, tensor in tensors.items():
+                    values = values_of(tensor)
+                    if values.ndim == 1:
+                        assert (values == 1).all(), name
+                        continue
+                    # Flat between two ends, with a mean of at most half a step of sixteen and scales that differ by a fifth or, in k-quants, by half.
+                    assert 0.9 < values.std() / maker.SIGMA < 1.1 and abs(values.mean()) < 0.15 * maker.SIGMA, (name, values.std(), values.mean())
+                    assert np.abs(values).max() < 4 * maker.SIGMA, name
+    print("ok       make_random_gguf.py")
+
+
 if __name__ == "__main__":
     pairs = sys.argv[1:]
     if not pairs or len(pairs) % 2:
         sys.exit(__doc__)
     for i in range(0, len(pairs), 2):
         compare(pairs[i], pairs[i + 1])
-    print(f"{len(pairs) // 2} passed, 0 failed")
+    random_files_hold_weights_of_sane_scale()
+    print(f"{len(pairs) // 2 + 1} passed, 0 failed")

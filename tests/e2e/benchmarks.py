@@ -217,12 +217,28 @@ print(json.dumps([{{"build_commit": "abc", "model_filename": value("-m", ""), "n
 FAKE_BATCHED_BENCH = """#!{python}
 import sys
 a = sys.argv[1:]
+if "--help" in a:
+    print("usage: llama-batched-bench [options]\\n  --output-format {{md,jsonl}}")
+    sys.exit(0)
 value = lambda flag: int(a[a.index(flag) + 1])
 assert "jsonl" in a
 pp, tg, pl = value("-npp"), value("-ntg"), value("-npl")
 assert value("-c") >= pl * (pp + tg)
 print("\\nmain: n_kv_max = 1\\n")
 print('{{"n_kv_max": 1, "n_batch": 2048, "pp": %d, "tg": %d, "pl": %d, "n_kv": 1, "t_pp": 1.0, "speed_pp": 9.0, "t_tg": 1.0, "speed_tg": %f}}' % (pp, tg, pl, 50.0 * pl))
+"""
+FAKE_BATCHED_BENCH_OF_IK = """#!{python}
+import os, sys
+a = sys.argv[1:]
+if "--help" in a:
+    sys.exit(1)
+open("llama.0.log", "w").close()
+value = lambda flag: int(a[a.index(flag) + 1])
+pp, tg, pl = value("-npp"), value("-ntg"), value("-npl")
+assert "jsonl" not in a and "-rtr" in a and os.environ["FILL"] == "yes=1"
+row = "|%6d | %6d | %4d | %6d | %8.3f | %8.2f | %8.3f | %8.2f | %8.3f | %8.2f |\\n"
+sys.stderr.write("\\n|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |\\n")
+sys.stderr.write(row % (pp, tg, pl, pl * (pp + tg), 1.0, 9.0, 1.0, 25.0 * pl, 2.0, 30.0))
 """
 
 
@@ -241,39 +257,55 @@ def peers(*args):
 
 @check
 def peers_are_measured_in_turn_and_compared():
-    new = fake("llama-bench", FAKE_LLAMA_BENCH, depth_help="-d, --n-depth <n>", wants="-fa 1")
-    old = fake("ik-bench", FAKE_LLAMA_BENCH, depth_help="-gp <pp,tg>", wants="-rtr 1")
-    batched = fake("batched-bench", FAKE_BATCHED_BENCH)
+    new = fake("llama bench", FAKE_LLAMA_BENCH, depth_help="-d, --n-depth <n>", wants="")  # a path with a space
+    old = fake("ik-bench", FAKE_LLAMA_BENCH, depth_help="-gp <pp,tg>", wants="-rtr 1") + " -rtr 1"
+    batched, old_batched = fake("batched-bench", FAKE_BATCHED_BENCH), fake("ik-batched-bench", FAKE_BATCHED_BENCH_OF_IK) + " -rtr"
     report = os.path.join(SCRATCH, "peers.json")
-    status, out, err = peers("--synthetic", "small", "--peer", "llama.cpp", new, "mini.gguf", "--peer", "ik", old, "mini.gguf", "--peer-batched", "batched",
-                             batched, "mini.gguf", "--peer-args", "llama.cpp", "-fa 1", "--peer-args", "ik", "-rtr 1", "-p", "8", "-n", "3", "-d", "0,50",
-                             "--batch", "1,2", "-t", "1", "--rounds", "2", "--json", report)
+    status, out, err = peers("--synthetic", "small", "--peer", "llama.cpp", new, "mini.gguf", "--peer", "ik", old, "mini.gguf", "--peer-batched", "ik",
+                             old_batched, "mini.gguf", "--peer-batched", "batched", batched, "mini.gguf", "--peer-env", "FILL=yes=1", "--tests",
+                             "p8,p8@50,n3,n3@50x2,n3@50:q8_0", "-t", "1", "--rounds", "2", "--json", report)
     assert status == 0, err
     order = [line.rsplit(": ", 1)[1] for line in err.splitlines() if line.startswith("prefill 8, ")]
     assert order == ["sambay", "llama.cpp", "ik"] * 2, order  # A B C A B C
     with open(report) as f:
         results = json.load(f)["results"]
-    assert [(r["test"], r["depth"], r["batch"]) for r in results] == [("prefill", 0, 1), ("prefill", 50, 1), ("decode", 0, 1), ("decode", 0, 2),
-                                                                      ("decode", 50, 1), ("decode", 50, 2)]
-    assert [sorted(r["ratios"]) for r in results] == [["ik", "llama.cpp"], ["llama.cpp"], ["batched", "ik", "llama.cpp"], ["batched"],
-                                                      ["batched", "ik", "llama.cpp"], ["batched"]]
-    assert results[4]["tokens_per_s"]["llama.cpp"]["median"] == 100.0 / 1.5 and results[5]["tokens_per_s"]["batched"]["median"] == 100.0
+    assert [(r["test"], r["depth"], r["batch"], r["kv"]) for r in results] == [("prefill", 0, 1, "f16"), ("prefill", 50, 1, "f16"), ("decode", 0, 1, "f16"),
+                                                                               ("decode", 50, 2, "f16"), ("decode", 50, 1, "q8_0")]
+    assert [sorted(r["ratios"]) for r in results] == [["ik", "llama.cpp"], ["llama.cpp"], ["batched", "ik", "llama.cpp"], ["batched", "ik"],
+                                                      ["batched", "ik", "llama.cpp"]]
+    assert results[4]["tokens_per_s"]["llama.cpp"]["median"] == 100.0 / 1.5  # by llama-bench
+    assert {name: results[3]["tokens_per_s"][name]["median"] for name in ("batched", "ik")} == {"batched": 100.0, "ik": 50.0}
     for r in results:
         own = r["tokens_per_s"]["sambay"]["samples"]
+        assert r["failed"] == {} and all(peak > 1 << 20 for peak in r["peak_bytes"].values()), r
         for name, ratio in r["ratios"].items():
             assert ratio["samples"] == [a / b for a, b in zip(own, r["tokens_per_s"][name]["samples"])]
             assert len(own) == 2 and ratio["min"] <= ratio["median"] <= ratio["max"]
-    assert "decode 3 at 50 x 2" in out and "llama.cpp tokens/s" in out, out
+    assert "decode 3 at 50 x 2" in out and "decode 3 at 50 q8_0" in out and "llama.cpp tokens/s" in out, out
 
 
 @check
 def peers_that_cannot_run_are_named():
     bench_, model = fake("llama-bench-2", FAKE_LLAMA_BENCH, depth_help="--n-depth", wants="--never"), "mini.gguf"
-    small = ["--synthetic", "small", "-p", "4", "-n", "0", "--rounds", "1"]
+    small = ["--synthetic", "small", "--tests", "p4", "--rounds", "1"]
     for args, status, says in ((["--peer", "x", "/no/such/llama-bench", model], 1, "/no/such/llama-bench"), (["--peer", "x", bench_, model], 1, "AssertionError"),
                                (["--peer", "x", "/bin/echo", model], 1, "no JSON"), ([], 2, "at least one"), (["--peer", "sambay", bench_, model], 2, "name"),
-                               (["--peer", "x", bench_, model, "-t", "5000"], 2, "-t 5000"), (["--peer", "x", bench_, model, "-d", "a"], 2, "'a'"),
-                               (["--peer", "x", bench_, model, "--peer-args", "y", "-fa 1"], 2, "--peer-args y")):
+                               (["--peer", "x", bench_, model, "-t", "5000"], 2, "-t 5000"), (["--peer", "x", bench_, model, "--tests", "p4x2"], 2, "'p4x2'"),
+                               (["--peer", "x", bench_, model, "--tests", "n4@a"], 2, "'n4@a'"), (["--peer", "x", bench_, model, "--peer-env", "A"], 2, "'A'"),
+                               (["--peer", "x", bench_, model, "--peer", "x", bench_, model], 2, "name")):
         got, _, err = peers(*small, *args)
         assert got == status and says in err and "Traceback (most" not in err, (args, got, err)
-    assert peers("--model", "/no/such/model", "--peer", "x", bench_, model)[0] == 1
+    assert peers("--model", "/no/such/model", "--peer", "x", bench_, model, "--tests", "p4")[0] == 1
+
+
+@check
+def a_peer_that_fails_does_not_cost_the_others_their_results():
+    good, bad = (fake(name, FAKE_LLAMA_BENCH, depth_help="--n-depth", wants=wants) for name, wants in (("good", ""), ("bad", "-n 0")))
+    report = os.path.join(SCRATCH, "partial.json")
+    status, out, err = peers("--synthetic", "small", "--peer", "good", good, "a.gguf", "--peer", "bad", bad, "a.gguf", "--tests", "p4,n2", "--rounds", "2",
+                             "--json", report)
+    assert status == 1 and err.count("error: bad: ") == 1, err  # tried once, not in the second round
+    with open(report) as f:
+        prefill, decode = json.load(f)["results"]
+    assert sorted(prefill["ratios"]) == ["bad", "good"] and sorted(decode["ratios"]) == ["good"] and list(decode["failed"]) == ["bad"]
+    assert len(decode["ratios"]["good"]["samples"]) == 2 and "failed" in out, out

@@ -462,7 +462,7 @@ def _question_first(tale: _Tale, events: int, kind: str) -> str:
 # What may stand before the numbers of a short note, with their signs.
 _JOINTS = (
     ", {}{}", " {} {}", ", {} {}", "; {}{}", "; {} {}", " -> {}{}", " → {}{}", ". {}{}", "\n{}{}", "\n{} {}", " / {}{}",
-    " | {}{}", " > {}{}", " ... {}{}", ", then {}{}", " then {}{}", " - then {}{}", "\n- {}{}", "\n* {}{}", " and {}{}",
+    " | {}{}", " > {}{}", " ... {}{}", ", then {}{}", " then {}{}", "\n- {}{}", "\n* {}{}", " and {}{}",
 )  # fmt: skip
 
 

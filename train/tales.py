@@ -57,6 +57,8 @@ class Incidental(dict):
             return _ORDINALS[place - 2] if rng.random() < 0.7 else f"{place}{_ENDINGS.get(place, 'th')}"
         if name == "no":
             return str(some_number(rng, 300))
+        if name == "age":
+            return str(rng.randint(5, 95))
         if name == "year":
             return str(rng.randint(1950, 2030))
         if name == "time":
@@ -129,7 +131,9 @@ class Scene:
     def __init__(self, source: Source):
         self.source = source
         self.rng = source.rng
-        self.in_words = self.rng.random() < 0.12
+        is_training = source.split == "train"
+        self.in_words = self.rng.random() < (0.2 if is_training else 0.12)
+        self.is_mixed = is_training and self.in_words and self.rng.random() < 0.5  # 5 and five in one story
         self.past = self.rng.random() < 0.4
         self.words: dict[str, str] = {}
 
@@ -165,6 +169,8 @@ class Scene:
         return True
 
     def number(self, value: int) -> str:
+        if self.is_mixed and self.rng.random() < 0.5:
+            return str(value)
         return as_word(value) if self.in_words else str(value)
 
     def has(self, name: str) -> bool:

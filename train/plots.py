@@ -138,6 +138,6 @@ def tell_plot(source: Source) -> Story | None:
     if rng.random() < share and ". " in text and scene.main.name in text and "age" not in plot.name:
         first, rest = text.split(". ", 1)
         extra = capitalised(scene.say("distractor", d=rng.randint(3, 14)))
-        if source.split == "test" or may_distract(scene, extra, text):
+        if source.split == "test" or (scene.main.name in first and may_distract(scene, extra, text)):
             text = f"{first}. {extra} {rest}"
     return Story(text, answer, steps)

@@ -111,6 +111,7 @@ _ABOUT_ME += (
     (r"\bI ends\b", "I end"),
     (r"\b(of|with|tell|to|than|are|gives|gave|for) I\b", r"\1 me"),
     (r"(^|[.?!] )my\b", r"\1My"),
+    (r"\bI (live|walk|sleep|get|wear|work|weigh|drive|spend|read|drink|turn|need|want)s\b", r"I \1"),
 )
 
 
@@ -373,12 +374,21 @@ def _lower_start(text: str, scene: Scene) -> str:
     return text[:1].lower() + text[1:]
 
 
-_WORD = re.compile(r"[a-z]{4,}")
-_COMMON = set("have with that this they them their there what from many more some does were".split())
+_WORD = re.compile(r"[a-z]{3,}|km|cm|kg")
+_COMMON = set(
+    "have with that this they them their there what from many more some does were the and has had are was his her him "
+    "she for all one how not now new get got who than each out two three four five six seven eight nine ten then".split()
+)
+_TOPICS = (
+    re.compile(r"[$€£]|\b(?:dollar|euro|pound|coin|money|price|cost|paid|pays?|spend|cent)s?\b"),
+    re.compile(r"\b(?:years?|old|older|younger|turn|turns|turned|aged|born)\b"),
+)
 
 
 def may_distract(scene: Scene, text: str, story: str) -> bool:
     """Whether the two speak of different things."""
+    if any(topic.search(text) and topic.search(story) for topic in _TOPICS):
+        return False
     people = f"{scene.main.name} {scene.words['O']} {scene.words['O2']}".lower().split()
     words = {word.rstrip("s") for word in _WORD.findall(text.lower())} - _COMMON - set(people)
     return not words & {word.rstrip("s") for word in _WORD.findall(story.lower())}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from storybook import Storybook, capitalised, in_tense, sections, with_right_articles
 from problem import Source
-from tales import MOST, Scene, Step, Story, calculated, some_number, times_in_words
+from tales import MOST, Incidental, Scene, Step, Story, calculated, may_distract, some_number, times_in_words
 from vocabulary import NOUNS, may_meet, with_article
 
 _OPERATION = re.compile(r"(\$?)(\w+)(//|[-+*/%])(\w+)")
@@ -127,13 +127,17 @@ def tell_plot(source: Source) -> Story | None:
         words[name] = scene.number(value)
         words["$" + name] = money.format(value)
         words[name + "_times"] = times_in_words(value)
-    text = with_right_articles(in_tense(_BOOK.pick(source, plot.name), scene.past).format_map(words))
+    text = in_tense(_BOOK.pick(source, plot.name), scene.past)
+    text = with_right_articles(text.format_map(Incidental(words, rng)))
     last = steps[-1]
     answer = str(calculated(last.left, last.operation, last.right))
     if plot.steps[-1][0] and money[0] in "$€£" and money[0] in text:
         answer = money[0] + answer
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match[1] + match[2].upper(), text)
-    if rng.random() < 0.08 and ". " in text and scene.main.name in text and "age" not in plot.name:
+    share = 0.15 if source.split == "train" else 0.08
+    if rng.random() < share and ". " in text and scene.main.name in text and "age" not in plot.name:
         first, rest = text.split(". ", 1)
-        text = f"{first}. {capitalised(scene.say('distractor', d=rng.randint(3, 14)))} {rest}"
+        extra = capitalised(scene.say("distractor", d=rng.randint(3, 14)))
+        if source.split == "test" or (scene.main.name in first and may_distract(scene, extra, text)):
+            text = f"{first}. {extra} {rest}"
     return Story(text, answer, steps)

@@ -38,6 +38,38 @@ def as_word(number: int) -> str:
     return _WORDS[number] if number <= 12 else str(number)
 
 
+_ORDINALS = "second third fourth fifth sixth seventh eighth ninth tenth".split()
+
+
+class Incidental(dict):
+    """The words of a story, and numbers that are no quantities of it: {n} days, the {nth} time, at {time}, room {no}."""
+
+    def __init__(self, words: dict[str, str], rng):
+        super().__init__(words)
+        self.rng = rng
+
+    def __missing__(self, name: str) -> str:
+        rng, number = self.rng, self.rng.randint(2, 12)
+        if name == "n":
+            return as_word(number) if rng.random() < 0.6 else str(number)
+        if name == "nth":
+            place = rng.randint(2, 10)
+            return _ORDINALS[place - 2] if rng.random() < 0.7 else f"{place}{_ENDINGS.get(place, 'th')}"
+        if name == "no":
+            return str(some_number(rng, 300))
+        if name == "age":
+            return str(rng.randint(5, 95))
+        if name == "year":
+            return str(rng.randint(1950, 2030))
+        if name == "time":
+            forms = (as_word(number), str(number), f"{number} o'clock", f"half past {as_word(number)}")
+            return rng.choice((*forms, f"{number}:{rng.randint(10, 59)}"))
+        raise KeyError(name)
+
+
+_ENDINGS = {2: "nd", 3: "rd"}
+
+
 def times_in_words(number: int) -> str:
     return _TIMES.get(number, f"{number} times")
 
@@ -67,6 +99,7 @@ def calculated(left: int, operation: str, right: int) -> int:
 _OWN_VERB = re.compile(
     r"(?:^|(?<=\{N\} )|(?<=\{P\} )|(?<=\{p\} )|(?<=\{P\} then )|(?<= and (?=@finds)))@(\w+)"
 )
+_JOINED_VERB = re.compile(r"(?<= and )@(\w+)")
 _ABOUT_ME = (
     (r"\b([Dd]o)es I\b", r"\1 I"),
     (r"\b([Hh]a)s I\b", r"\1ve I"),
@@ -78,6 +111,7 @@ _ABOUT_ME += (
     (r"\bI ends\b", "I end"),
     (r"\b(of|with|tell|to|than|are|gives|gave|for) I\b", r"\1 me"),
     (r"(^|[.?!] )my\b", r"\1My"),
+    (r"\bI (live|walk|sleep|get|wear|work|weigh|drive|spend|read|drink|turn|need|want)s\b", r"I \1"),
 )
 
 
@@ -98,7 +132,9 @@ class Scene:
     def __init__(self, source: Source):
         self.source = source
         self.rng = source.rng
-        self.in_words = self.rng.random() < 0.12
+        is_training = source.split == "train"
+        self.in_words = self.rng.random() < (0.2 if is_training else 0.12)
+        self.is_mixed = is_training and self.in_words and self.rng.random() < 0.5  # 5 and five in one story
         self.past = self.rng.random() < 0.4
         self.words: dict[str, str] = {}
 
@@ -134,6 +170,8 @@ class Scene:
         return True
 
     def number(self, value: int) -> str:
+        if self.is_mixed and self.rng.random() < 0.5:
+            return str(value)
         return as_word(value) if self.in_words else str(value)
 
     def has(self, name: str) -> bool:
@@ -148,8 +186,10 @@ class Scene:
             }
         text = _BOOK.pick(self.source, name)
         if self.main is ME:
-            return as_me(in_tense(_OWN_VERB.sub(_as_base, text), self.past).format_map(words))
-        return with_right_articles(in_tense(text, self.past).format_map(words))
+            text = _OWN_VERB.sub(_as_base, _JOINED_VERB.sub(_as_base, text) if text[0] == "@" else text)
+            text = in_tense(text, self.past)
+            return as_me(text.format_map(Incidental(words, self.rng)))
+        return with_right_articles(in_tense(text, self.past).format_map(Incidental(words, self.rng)))
 
 
 def some_number(rng, most: int, least: int = 2) -> int:
@@ -286,6 +326,22 @@ def _joined(phrases: list[str]) -> str:
     return phrases[0] if len(phrases) == 1 else ", ".join(phrases[:-1]) + " and " + phrases[-1]
 
 
+_HAS_OPENING = re.compile(
+    r"(?:Then|Soon|By|On|Later|As|At|For|From|In|With|Without|Before|After|Everyone|Yesterday|Today|Unfortunately|"
+    r"Luckily|Meanwhile|One \w+|A \w+ later|The next|Next|That|This)\b"
+)
+
+
+def _opening(scene: Scene, text: str) -> str:
+    """What may stand before a whole sentence; in training often a point in time with a number of its own."""
+    rng = scene.rng
+    if scene.source.split == "test":
+        return rng.choice(("Then ", "Later ", "After that, ")) if rng.random() < 0.15 else ""
+    if rng.random() > 0.35 or _HAS_OPENING.match(text):
+        return ""
+    return capitalised(scene.say("opening")) + " "
+
+
 def _told(tale: _Tale) -> list[str]:
     """The clauses as sentences."""
     scene, rng = tale.scene, tale.rng
@@ -295,10 +351,8 @@ def _told(tale: _Tale) -> list[str]:
         whole, text = tale.clauses[position]
         position += 1
         if whole:
-            opening = (
-                rng.choice(("Then ", "Later ", "After that, ")) if sentences and rng.random() < 0.15 else ""
-            )
-            sentences.append(opening + _lower_start(text) if opening else capitalised(text))
+            opening = _opening(scene, text) if sentences else ""
+            sentences.append(opening + _lower_start(text, scene) if opening else capitalised(text))
             continue
         phrases = [text]
         while position < len(tale.clauses) and not tale.clauses[position][0] and rng.random() < 0.45:
@@ -312,41 +366,43 @@ def _told(tale: _Tale) -> list[str]:
     return sentences
 
 
-def _lower_start(text: str) -> str:
+def _lower_start(text: str, scene: Scene) -> str:
     """The sentence behind another word: its first word small, when it is not a name."""
-    first = text.split(" ", 1)[0]
-    if first in (
-        "A",
-        "The",
-        "Half",
-        "Another",
-        "He",
-        "She",
-        "His",
-        "Her",
-        "Then",
-        "Soon",
-        "By",
-        "On",
-        "We",
-        "Somebody",
-        "Later",
-        "As",
-        "At",
-        "For",
-        "From",
-        "In",
-        "Someone",
-        "There",
-    ):
-        return text[:1].lower() + text[1:]
-    return text
+    first = text.split(" ", 1)[0].removesuffix("'s").rstrip(",")
+    if first == "I" or first in (scene.main.name, scene.words["O"], scene.words["O2"]):
+        return text
+    return text[:1].lower() + text[1:]
 
 
-def _with_distractor(tale: _Tale, sentences: list[str]) -> None:
-    if tale.rng.random() < 0.1 and sentences:
-        place = 1 if len(sentences) < 3 else tale.rng.randint(1, 2)
-        sentences.insert(place, capitalised(tale.scene.say("distractor", d=tale.rng.randint(3, 14))))
+_WORD = re.compile(r"[a-z]{3,}|km|cm|kg")
+_COMMON = set(
+    "have with that this they them their there what from many more some does were the and has had are was his her him "
+    "she for all one how not now new get got who than each out two three four five six seven eight nine ten then".split()
+)
+_TOPICS = (
+    re.compile(r"[$€£]|\b(?:dollar|euro|pound|coin|money|price|cost|paid|pays?|spend|cent)s?\b"),
+    re.compile(r"\b(?:years?|old|older|younger|turn|turns|turned|aged|born)\b"),
+)
+
+
+def may_distract(scene: Scene, text: str, story: str) -> bool:
+    """Whether the two speak of different things."""
+    if any(topic.search(text) and topic.search(story) for topic in _TOPICS):
+        return False
+    people = f"{scene.main.name} {scene.words['O']} {scene.words['O2']}".lower().split()
+    words = {word.rstrip("s") for word in _WORD.findall(text.lower())} - _COMMON - set(people)
+    return not words & {word.rstrip("s") for word in _WORD.findall(story.lower())}
+
+
+def _with_distractor(tale: _Tale, sentences: list[str], name: str = "distractor") -> None:
+    """Adds a sentence with a number that does not matter; training has more of them than the test."""
+    rng, scene = tale.rng, tale.scene
+    is_training = scene.source.split == "train"
+    if rng.random() < (0.25 if is_training else 0.1) and sentences:
+        place = 1 if len(sentences) < 3 else rng.randint(1, len(sentences) if is_training else 2)
+        text = capitalised(scene.say(name, d=rng.randint(3, 14)))
+        if not is_training or may_distract(scene, text, " ".join(sentences)):
+            sentences.insert(place, text)
 
 
 def tell_tale(source: Source) -> Story | None:
@@ -391,7 +447,11 @@ def _of_a_place(tale: _Tale, events: int, kind: str) -> str:
         tale.count = some_number(rng, 900, 6)
         sentences = [scene.say("place.open", x=tale.count)]
     _events(tale, events, kind, "place.")
-    sentences += [text for _, text in tale.clauses]
+    for _, text in tale.clauses:
+        opening = _opening(scene, text) if scene.source.split == "train" else ""
+        sentences.append(opening + _lower_start(text, scene) if opening else text)
+    if scene.source.split == "train":
+        _with_distractor(tale, sentences, "place.distractor")
     question = _question(tale, "place.")
     return " ".join(capitalised(text) for text in [*sentences, question]) if question else ""
 
@@ -415,11 +475,19 @@ def _question_first(tale: _Tale, events: int, kind: str) -> str:
     )
 
 
+# What may stand before the numbers of a short note, with their signs.
+_JOINTS = (
+    ", {}{}", " {} {}", ", {} {}", "; {}{}", "; {} {}", " -> {}{}", " → {}{}", ". {}{}", "\n{}{}", "\n{} {}", " / {}{}",
+    " | {}{}", " > {}{}", " ... {}{}", ", then {}{}", " then {}{}", "\n- {}{}", "\n* {}{}", " and {}{}",
+)  # fmt: skip
+
+
 def _terse(tale: _Tale, events: int) -> str:
     rng, scene = tale.rng, tale.scene
     scene.in_words = False
     start = tale.count = some_number(rng, 900, 6)
     signs = words = ""
+    joint = rng.choice(_JOINTS) if scene.source.split == "train" and rng.random() < 0.6 else ""
     for _ in range(events):
         if tale.count < 4 or rng.random() < 0.5:
             x = some_number(rng, 200)
@@ -429,4 +497,7 @@ def _terse(tale: _Tale, events: int) -> str:
             x = some_number(rng, tale.count - 1)
             signs, words = signs + f"{rng.choice((', ', ' '))}-{x}", words + scene.say("terse.minus", x=x)
             tale.step("-", x)
+    if joint:
+        signs = re.sub(r",? ([+-])(\d+)", lambda match: joint.format(match[1], match[2]), signs)
+        words = words.replace(", ", joint.split("{")[0])
     return scene.say("terse", x=start, signs=signs, words=words)

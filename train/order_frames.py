@@ -40,13 +40,23 @@ def framed(puzzle, book: Storybook, before: str, behind: str) -> str | None:
     if words and words["up"] in _MEASURES and puzzle.rng.random() < 0.2:
         names = {"A": puzzle.spoken(before), "B": puzzle.spoken(behind), "m": _MEASURES[words["up"]]}
         return book.pick(puzzle.source, "frame.measure").format_map(names)
+    return _in_frame(puzzle, book, "frame", before, behind)
+
+
+def asked_whether(puzzle, book: Storybook, before: str, behind: str) -> str | None:
+    """The question whether one stands before the other."""
+    return _in_frame(puzzle, book, "whether", before, behind)
+
+
+def _in_frame(puzzle, book: Storybook, frames: str, before: str, behind: str) -> str | None:
     found = _relation(puzzle, book)
     if not found:
         return None
     relation, upwards = found
     one, other = (before, behind) if upwards else (behind, before)
-    frame = "frame.adjective" if words and puzzle.rng.random() < 0.6 else "frame"
-    return book.pick(puzzle.source, frame).format_map(
+    if puzzle.scale.adjectives and puzzle.rng.random() < 0.6:
+        frames += ".adjective"
+    return book.pick(puzzle.source, frames).format_map(
         relation | {"X": puzzle.spoken(one), "Y": puzzle.spoken(other)}
     )
 
@@ -96,11 +106,14 @@ def asked_in_training(
     if rng.random() < 0.4:
         template = book.pick(source, "ask.end")
         if " " in who:
-            template = re.sub(r" (of|among) (them all|them|all)\b", "", template)
+            template = re.sub(r" (of|among|in) (them all|them|all|these|this group)\b", "", template)
         return template.format_map({"who": who, "top": verb}), asked
     that = rng.choice(("who", "that")) if puzzle.kind == "people" else "that"
     one = verb.removeprefix("is ") if verb.startswith("is the ") else f"the one {that} {verb}"
-    return book.pick(source, "ask.one").format_map({"who": who, "np": one}), asked
+    template = book.pick(source, "ask.one")
+    if " " in who:
+        template = re.sub(r"(?<=\{who\}) (among these|in this group)", "", template)
+    return template.format_map({"who": who, "np": one}), asked
 
 
 def _by_number(text: str, names: dict[str, str]) -> str:

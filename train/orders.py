@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from order_frames import asked_in_training, framed, shared_in_training
+from order_frames import asked_in_training, asked_whether, framed, shared_in_training
 from problem import Problem, Source
 from storybook import Storybook, capitalised, sections
 from vocabulary import NOUNS, a_person
@@ -310,6 +310,10 @@ class _Puzzle:
                 _BOOK.pick(source, "ask.true").format_map({"fact": claimed}),
                 f"whether {one} {other}",
             )
+        if source.split == "train" and rng.random() < 0.4:
+            asked = asked_whether(self, _BOOK, one, other)
+            if asked:
+                return _BOOK.pick(source, "ask.whether").format_map({"question": asked}), f"whether {one} {other}"
         form = self.scale.whether_up
         claim = (one, other)
         if rng.random() < 0.5:
@@ -324,7 +328,7 @@ class _Puzzle:
         rng.shuffle(names)
         words = {"A": self.spoken(names[0]), "B": self.spoken(names[1]), "who": self.who()}
         words["comparative"] = self.scale.adjectives["upper" if upwards else "lower"]
-        text = _BOOK.pick(self.source, "ask.two").format_map(words).replace("of them of", "of")
+        text = _BOOK.pick(self.source, "ask.two").format_map(words).replace("of them of ", "of ")
         return text, f"{'upper' if upwards else 'lower'} {names[0]} {names[1]}"
 
 

@@ -98,6 +98,9 @@ _THINGS = {
     for (_, name), lines in sections("order.txt").items()
     if name.startswith("things.")
 }
+_MORE_THAN_A_CLAIM = re.compile(
+    ", but |: |; | while |whereas|, (and that|no doubt|that is|that much|as every|I believe|not the other|quite|just|rather|it is) "
+)
 _SINGULAR = {
     "animals": "animal",
     "objects": "thing",
@@ -304,7 +307,7 @@ class _Puzzle:
         if not holds:
             one, other = other, one  # the question claims that `one` stands before `other`
         if rng.random() < 0.3:
-            while re.search(", but |: |; | while |whereas", claimed := self.fact(one, other)):
+            while _MORE_THAN_A_CLAIM.search(claimed := self.fact(one, other)):
                 pass  # "B is tall, but A is taller" says more than what the facts decide
             return (
                 _BOOK.pick(source, "ask.true").format_map({"fact": claimed}),

@@ -10,8 +10,10 @@ The work states each fact from both sides, so that every next name is a plain lo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from order_frames import asked_in_training, asked_whether, framed, shared_in_training
 from problem import Problem, Source
 from storybook import Storybook, capitalised, sections
 from vocabulary import NOUNS, a_person
@@ -96,6 +98,9 @@ _THINGS = {
     for (_, name), lines in sections("order.txt").items()
     if name.startswith("things.")
 }
+_MORE_THAN_A_CLAIM = re.compile(
+    ", but |: |; | while |whereas|, (and that|no doubt|that is|that much|as every|I believe|not the other|quite|just|rather|it is) "
+)
 _SINGULAR = {
     "animals": "animal",
     "objects": "thing",
@@ -169,6 +174,10 @@ class _Puzzle:
 
     def fact(self, before: str, behind: str) -> str:
         """One fact in words, as it stands within a sentence."""
+        if self.source.split == "train" and self.rng.random() < 0.6:
+            in_frame = framed(self, _BOOK, before, behind)
+            if in_frame:
+                return in_frame
         names = {"A": self.spoken(before), "B": self.spoken(behind), "t": self.noun}
         if self.scale.adjectives:
             return _BOOK.pick(self.source, "fact.adjective").format_map(names | self.scale.adjectives)
@@ -195,6 +204,8 @@ class _Puzzle:
 
     def _shared(self, first: tuple[str, str], second: tuple[str, str]) -> str | None:
         """Two facts in one clause, when they have a name in common."""
+        if self.source.split == "train" and self.rng.random() < 0.7:
+            return shared_in_training(self, _BOOK, first, second)
         spoken = self.spoken
         words = self.scale.adjectives
         if not words:
@@ -254,6 +265,9 @@ class _Puzzle:
                 "t": self.noun,
             }
             who = self.who()
+            if source.split == "train" and rng.random() < 0.6:
+                verb = phrase.format_map(words)
+                return asked_in_training(self, _BOOK, place, from_top, verb, words, who)
             template = _BOOK.pick(source, "ask.end")
             if " " in who:  # "which of them of all"
                 template = (
@@ -293,12 +307,16 @@ class _Puzzle:
         if not holds:
             one, other = other, one  # the question claims that `one` stands before `other`
         if rng.random() < 0.3:
-            while ", but " in (claimed := self.fact(one, other)):
+            while _MORE_THAN_A_CLAIM.search(claimed := self.fact(one, other)):
                 pass  # "B is tall, but A is taller" says more than what the facts decide
             return (
                 _BOOK.pick(source, "ask.true").format_map({"fact": claimed}),
                 f"whether {one} {other}",
             )
+        if source.split == "train" and rng.random() < 0.4:
+            asked = asked_whether(self, _BOOK, one, other)
+            if asked:
+                return _BOOK.pick(source, "ask.whether").format_map({"question": asked}), f"whether {one} {other}"
         form = self.scale.whether_up
         claim = (one, other)
         if rng.random() < 0.5:
@@ -313,7 +331,7 @@ class _Puzzle:
         rng.shuffle(names)
         words = {"A": self.spoken(names[0]), "B": self.spoken(names[1]), "who": self.who()}
         words["comparative"] = self.scale.adjectives["upper" if upwards else "lower"]
-        text = _BOOK.pick(self.source, "ask.two").format_map(words)
+        text = _BOOK.pick(self.source, "ask.two").format_map(words).replace("of them of ", "of ")
         return text, f"{'upper' if upwards else 'lower'} {names[0]} {names[1]}"
 
 
@@ -349,7 +367,7 @@ def _written_out(puzzle: _Puzzle, told: list[str], question: str) -> str:
     elif style < 0.33:
         facts = capitalised("; ".join(told)) + "."
     elif style < 0.38:
-        if question.split(" ")[0] not in ("I", "I'd", *puzzle.names):
+        if question.split(" ")[0] not in ("I", "I'd", "OK,", *puzzle.names):
             question = question[0].lower() + question[1:]
         return f"If {_joined(told)}, {question}"
     else:

@@ -182,6 +182,8 @@ def _evaluate(source: Source) -> Problem:
         which = "both " if len(names) == 2 and rng.random() < 0.6 else ""
         joined = f"{', '.join(names[:-1])} and {names[-1]}"
         values_text = f"{joined} are {which}{'true' if values[names[0]] else 'false'}"
+    elif len(told) == 2 and source.split == "train" and rng.random() < 0.15:
+        values_text = rng.choice((" but ", " while ", ", whereas ", ", ", "; ")).join(told)
     template = _BOOK.pick(source, "evaluate")
     text = template.format_map({"values": values_text, "expression": _in_notation(rng, tokens)})
     if not text[0].isupper() and text[0] not in names:
@@ -243,6 +245,8 @@ def _statements(source: Source) -> Problem:
         claim = f"both {parts[0]} and {parts[1]}"
     else:
         claim = f" {shape} ".join(parts)
+    if len(parts) == 2 and source.split == "train" and rng.random() < 0.45:
+        claim = _BOOK.pick(source, f"claim.{shape}").format_map({"a": parts[0], "b": parts[1]})
     text = _BOOK.pick(source, "statements.ask").format_map(
         {"facts": told, "claim": claim, "Claim": capitalised(claim)}
     )

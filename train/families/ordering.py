@@ -7,15 +7,38 @@ from decimal import Decimal
 
 from phrasings import as_list, load_phrasings
 from problem import Problem, Source
+from storybook import Storybook, capitalised
 
 _COMPARE = load_phrasings("compare")
 _SORT = load_phrasings("sort")
+_SIZE = Storybook("size.txt")  # what is asked and how, apart; for training
 
 _WORDS = {
     ">": ("is greater than", "is larger than", "is bigger than", "is more than", "exceeds"),
     "<": ("is less than", "is smaller than", "is lower than"),
     "=": ("is equal to", "equals", "is the same as"),
 }
+_MORE_WORDS = {  # of training
+    ">": ("is above", "is higher than", "beats", "is over", "is a larger number than", "is strictly greater than"),
+    "<": ("is below", "is under", "is a smaller number than", "falls short of", "is strictly less than"),
+    "=": ("is exactly", "is just as big as", "has the same value as", "is identical to", "is as much as", "matches"),
+}
+_ASKED = {"larger": ">", "smaller": "<", "greater?": ">", "less?": "<", "equal?": "=", "differ?": "!="}
+_TESTED = {
+    "".join(re.findall(r"[a-z{}]+", line.lower()))
+    for kinds in (_COMPARE, _SORT)
+    for _, test in kinds.values()
+    for line in test
+}
+
+
+def _in_frame(source: Source, frame: str, **parts: str) -> str:
+    """A question of training from a frame and what is asked; the test's own phrasings never come out."""
+    while True:
+        filled = {name: _SIZE.pick(source, part) for name, part in parts.items()}
+        template = re.sub(r"\{(er|np|span|claim)\}", lambda match: filled[match[1]], _SIZE.pick(source, frame))
+        if "".join(re.findall(r"[a-z{}]+", template.lower())) not in _TESTED:
+            return template if template.startswith("{") or source.chance(0.15) else capitalised(template)
 
 
 # -- two numbers --------------------------------------------------------------------------------------------------------
@@ -25,30 +48,41 @@ def comparison(source: Source) -> Problem:
     a, b = _two_numbers(source)
     kinds = ("larger", "smaller", "greater?", "less?", "equal?", "claim", "sign")
     kind = source.rng.choices(kinds, (26, 20, 14, 12, 5, 8, 15))[0]
-    if kind == "equal?" and source.chance(0.4):
+    training = source.split == "train"
+    if training and source.chance(0.1):
+        kind = source.rng.choice(("equal?", "equal?", "equal?", "differ?"))
+    if kind in ("equal?", "differ?") and source.chance(0.4):
         b = a
     lines, sign = compare_lines(a, b)
     shown_a, shown_b = _written(source, a, b)
     if kind == "claim":
         claimed = source.rng.choices((">", "<", "=", sign), (40, 40, 5, 15))[0]
         relation = source.rng.choice(_WORDS[claimed]) if source.chance(0.5) else claimed
+        if training and relation != claimed and source.chance(0.5):
+            relation = source.rng.choice(_MORE_WORDS[claimed])
         space = "" if relation == claimed and source.chance(0.4) else " "
         claim = f"{shown_a}{space}{relation}{space}{shown_b}"
         question = source.phrase(*_COMPARE[kind]).format(claim=claim)
         answer = "true" if claimed == sign else "false"
         lines.append(f"{a}{claimed}{b}: {answer}")
     else:
-        question = source.phrase(*_COMPARE[kind]).format(a=shown_a, b=shown_b)
+        framed = kind == "differ?" or (training and kind != "sign" and source.chance(0.5))
+        if not framed:
+            template = source.phrase(*_COMPARE[kind])
+        elif kind in ("larger", "smaller"):
+            template = _in_frame(source, "of_two", er=kind)
+        else:
+            template = _in_frame(source, "verdict", claim=kind.rstrip("?"))
+        question = template.format(a=shown_a, b=shown_b)
         if kind == "sign":
             answer = f"{a} {sign} {b}"
             lines.append(answer)
         elif kind in ("larger", "smaller"):
-            wanted = ">" if kind == "larger" else "<"
-            answer = "equal" if sign == "=" else a if sign == wanted else b
+            answer = "equal" if sign == "=" else a if sign == _ASKED[kind] else b
             lines.append(f" {kind}: {answer}")
         else:
-            claimed = {"greater?": ">", "less?": "<", "equal?": "="}[kind]
-            answer = "yes" if claimed == sign else "no"
+            claimed = _ASKED[kind]
+            answer = "yes" if claimed == sign or (claimed == "!=" and sign != "=") else "no"
             lines.append(f"{a}{claimed}{b}: {answer}")
     key = f"compare:{min(a, b)},{max(a, b)}"
     return Problem.ask("compare", question, "\n".join(lines), answer, [key])
@@ -139,14 +173,24 @@ def _written(source: Source, a: str, b: str) -> tuple[str, str]:
 def sorting(source: Source) -> Problem:
     kinds = ("ascending", "descending", "largest", "smallest", "second largest", "second smallest", "median")
     kind = source.rng.choices(kinds, (34, 24, 13, 13, 5, 4, 7))[0]
+    if source.split == "train" and source.chance(0.1):
+        kind = source.rng.choice(("second largest", "second smallest"))
     count = source.rng.choice((3, 5)) if kind == "median" else source.rng.randint(3, 6)
     numbers = _several_numbers(source, count)
-    question = source.phrase(*_SORT[kind]).format(list=_list(source, list(map(str, numbers))))
+    whole = kind in ("ascending", "descending")
+    framed = source.split == "train" and source.chance(0.5) and (whole or len(set(numbers)) == count)
+    if not framed:
+        template = source.phrase(*_SORT[kind])
+    elif whole:
+        template = _in_frame(source, "whole", span=kind)
+    else:
+        template = _in_frame(source, "one", np=kind.replace(" ", "_"))
+    question = template.format(list=_list(source, list(map(str, numbers))))
     choose = max if kind in ("descending", "largest", "second largest") else min
     rounds = {"largest": 1, "smallest": 1, "second largest": 2, "second smallest": 2, "median": (count + 1) // 2}
     lines, chosen = selection_lines(numbers, choose, rounds.get(kind, count))
     answer = str(chosen[-1])
-    if kind in ("ascending", "descending"):
+    if whole:
         answer = ", ".join(map(str, chosen))
         lines.append(answer)
     return Problem.ask("sort", question, "\n".join(lines), answer, ["sort:" + ",".join(map(str, sorted(numbers)))])
@@ -197,6 +241,10 @@ def _several_numbers(source: Source, count: int) -> list[int]:
 
 
 def _list(source: Source, items: list[str]) -> str:
+    if source.split == "train" and source.chance(0.3):
+        between = source.rng.choice(("; ", ", ", "\n", " / ", " | ", ",", " - ", "  ", " and ", ";", ", "))
+        before, after = source.rng.choice((("[", "]"), ("(", ")"), ("{", "}"), ("", ""), ("", ""), ("", "")))
+        return ("\n" if between == "\n" and not before else before) + between.join(items) + after
     style = source.rng.random()
     if style < 0.55:
         return as_list(items, source)
@@ -260,7 +308,8 @@ def _check_verdict(line: str, a: str, sign: str, b: str, answer: str) -> str | N
         right = answer == ("equal" if sign == "=" else best)
     else:
         claimed = said[0][len(a) : len(said[0]) - len(b)]
-        right = said[0] == f"{a}{claimed}{b}" and answer in (("yes", "true") if claimed == sign else ("no", "false"))
+        holds = claimed == sign or (claimed == "!=" and sign != "=")
+        right = said[0] == f"{a}{claimed}{b}" and answer in (("yes", "true") if holds else ("no", "false"))
     return None if right else f"'{line}' does not follow from {a}{sign}{b}"
 
 

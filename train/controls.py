@@ -51,6 +51,9 @@ DEVICES = [
 GENERAL_ACTIONS = [_read_actions(line)[0] for line in _RAW["general"]]
 SWITCHED = [device for device in DEVICES if device.actions[0][0] == "on"]
 _COMPARISONS = {"above": ">", "below": "<", "least": ">=", "most": "<="}
+# Of these comparisons. What includes the limit is as frequent in training as what does not: each wording has to be read.
+_SHARES = {"train": (29, 25, 24, 22), "test": (48, 34, 10, 8)}
+_SHARE_ON_THE_LIMIT = {"train": 0.18, "test": 0.06}
 
 
 @dataclass
@@ -126,7 +129,7 @@ class Plant:
         self.rng = source.rng
         self.device: Device = self.rng.choice(DEVICES)
         self.has_units = self.rng.random() < 0.35
-        self.share_of_limits = 0.5 if self.rng.random() < 0.2 else 0
+        self.share_of_limits = 0.5 if self.rng.random() < (0.3 if self._is_training() else 0.2) else 0
         self.readings: dict[str, tuple[str, str]] = {}  # name -> (value or state, unit)
         self.thresholds: dict[str, list[float]] = {}
         self.sensors: dict[str, Sensor] = {}
@@ -163,7 +166,7 @@ class Plant:
         rng, sensor = self.rng, self.sensors[name]
         value = self.readings[name][0]
         draw = rng.random()
-        if draw < 0.06:
+        if draw < _SHARE_ON_THE_LIMIT[self.source.split]:
             return value
         if draw < 0.55:
             number = int(float(value)) + rng.choice((-1, 1)) * rng.randint(1, 12)
@@ -181,20 +184,18 @@ class Plant:
             return self._state()
         known = [name for name in self.sensors]
         name = rng.choice(known) if known and rng.random() < 0.3 else self.new_sensor()
-        comparison = rng.choices(("above", "below", "least", "most"), (48, 34, 10, 8))[0]
+        comparison = rng.choices(tuple(_COMPARISONS), _SHARES[self.source.split])[0]
         condition = Condition(name, _COMPARISONS[comparison], self.near(name), self.readings[name][0])
-        if comparison in ("above", "below") and rng.random() < self.share_of_limits:
+        if rng.random() < self.share_of_limits and (self._is_training() or comparison in ("above", "below")):
             self._name_limit(condition, comparison)
         return condition
 
+    def _is_training(self) -> bool:
+        return self.source.split == "train"
+
     def _name_limit(self, condition: Condition, comparison: str) -> None:
         """Lets a reading tell the threshold, as in `temperature 82, limit 75`."""
-        choices = (
-            ("limit", "limit", "maximum", "set point")
-            if comparison == "above"
-            else ("limit", "minimum", "set point")
-        )
-        limit = self.rng.choice(choices)
+        limit = self.say("limit.above" if comparison in ("above", "least") else "limit.below")
         if limit in self.readings or self.rng.random() < 0.3:
             limit = f"{condition.name} {limit}"
         if limit not in self.readings:
@@ -249,13 +250,14 @@ class Plant:
     def conditions_in_words(self, rule: Rule, terse: bool = False) -> str:
         parts = [self.condition_in_words(condition, terse) for condition in rule.conditions]
         if rule.join == "unless":
-            link = "and not" if terse else self.rng.choice(("and not", "unless", "but not if"))
-            return f"{parts[0]} {link} {parts[1]}"
+            link = "and not" if terse else self.phrase("join.unless")
+            return f"{parts[0]} {link} {parts[1]}".replace(" , ", ", ")
         join = rule.join.upper() if terse and self.rng.random() < 0.3 else rule.join
-        text = f" {join} ".join(parts)
-        if len(parts) == 2 and not terse and self.rng.random() < 0.15:
-            return f"{'both' if join == 'and' else 'either'} {text}"
-        return text
+        if len(parts) == 2 and not terse:
+            if self.rng.random() < 0.15:
+                return f"{'both' if join == 'and' else 'either'} {parts[0]} {join} {parts[1]}"
+            return self.phrase(f"join.{join}").format(parts[0], parts[1])
+        return f" {join} ".join(parts)
 
     def log(self, names: list[str] | None = None) -> str:
         """Readings as a log line."""

@@ -94,11 +94,13 @@ def _rule_in_words(plant: Plant, rule: Rule, terse: bool) -> str:
     words = plant.conditions_in_words(rule, terse)
     order = rule.action[0] if terse else rule.action[1]
     if rule.join == "not":
-        return _with_not_in_place(plant.say("rule.unless", c=words, a=order))
+        while (text := plant.say("rule.unless", c=words, a=order)).lower().count(f"do not {order}") and order[:6] == "do not":
+            pass
+        return _with_not_in_place(text)
     return _with_not_in_place(plant.say("rule.short" if terse else "rule", c=words, a=order))
 
 
-_BEFORE_NOT = re.compile(r"\b(must|should|will|always|(?:(?:has|have|need) )?to) do not\b")
+_BEFORE_NOT = re.compile(r"\b(must|should|will|shall|would|I'd|let us|always|(?:(?:has|have|need) )?to) do not\b")
 
 
 def _with_not_in_place(text: str) -> str:

@@ -12,7 +12,7 @@ import re
 import string
 from decimal import Decimal, DivisionByZero, InvalidOperation
 
-from families.refusals import REFUSAL, REFUSAL_WORK, training_question
+from families.refusals import FILLERS, REFUSAL, REFUSAL_WORK, training_question
 from families.other_tools import ALL_KINDS, OTHERS, invented_kind
 from families.tool_checks import check_tool
 from families.tool_kinds import (
@@ -107,12 +107,35 @@ def _say(template: str, slots: Slots, rng: random.Random) -> str:
     return template.format(**said)
 
 
+_BEFORE_NAMES = "do run call my api home user exec fn tool the app svc office auto use x new hub v2 core".split()
+_BEHIND_NAMES = "tool function fn api v2 v3 service now helper call action handler 1 2 task cmd request op".split()
+
+
+def _renamed(name: str, rng: random.Random) -> str:
+    """A name as some other caller's program has it: home_set_light, set_light_v2, setLight, light.set."""
+    kind = rng.random()
+    if kind < 0.3:
+        return f"{rng.choice(_BEFORE_NAMES)}_{name}"
+    if kind < 0.6:
+        return f"{name}_{rng.choice(_BEHIND_NAMES)}"
+    if kind < 0.7:
+        return f"{rng.choice(_BEFORE_NAMES)}.{name}"
+    if kind < 0.8:
+        return f"{name}_{rng.choice(FILLERS['noun'])}"
+    first, *rest = name.split("_")
+    if kind < 0.9:
+        return first + "".join(word.capitalize() for word in rest)
+    return "".join(word.capitalize() for word in (first, *rest)) if kind < 0.95 else name.replace("_", "-")
+
+
 class Offered:
     """One tool as a caller describes it: a name, a description and parameters of its kind."""
 
-    def __init__(self, kind: Kind, rng: random.Random):
+    def __init__(self, kind: Kind, rng: random.Random, any_name: bool = False):
         self.kind = kind
         self.name = rng.choice(kind.names)
+        if any_name and rng.random() < 0.3:
+            self.name = _renamed(self.name, rng)
         self.form = rng.choice(kind.forms)
         self.about = rng.choice(kind.about)
         pair = rng.randrange(
@@ -227,9 +250,9 @@ def _offer(first: Kind | None, source: Source, pool, forbidden: frozenset[str]) 
     rng.shuffle(chosen)
     offered: list[Offered] = []
     for kind in chosen:
-        tool = Offered(kind, rng)
+        tool = Offered(kind, rng, any_name=source.split == "train")
         while any(tool.name == other.name for other in offered):
-            tool = Offered(kind, rng)
+            tool = Offered(kind, rng, any_name=source.split == "train")
         offered.append(tool)
     return offered
 
@@ -387,7 +410,7 @@ def _report(rng: random.Random, kind: Kind, slots: Slots, name: str) -> tuple[st
 def _call_problem(source: Source) -> Problem:
     """A question that one of the offered tools answers: the call, or what follows the tool's report."""
     rng = source.rng
-    is_invented = rng.random() < 0.12
+    is_invented = rng.random() < (0.18 if source.split == "train" else 0.12)
     kind = invented_kind(rng) if is_invented else rng.choice(_RIGHT_KINDS)
     slots = kind.slots(rng)
     pool = [invented_kind(rng) for _ in range(3)] if is_invented and rng.random() < 0.7 else ALL_KINDS

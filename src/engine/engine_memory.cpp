@@ -168,6 +168,7 @@ bool EngineLoop::continue_from(Sequence& s, PrefixCache::Entry& entry, std::vect
     if (is_whole) logits = entry.logits;
   }
   s.position = s.cached = entry.length;
+  s.kept.push_back(entry.id);  // if it is damaged, it goes too
   return true;
 }
 

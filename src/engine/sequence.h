@@ -131,7 +131,7 @@ struct Sequence {
   bool finished = false;               // its last event is out
 
   std::vector<int> snapshots;  // prompt lengths whose state is to be kept, ascending
-  std::vector<uint64_t> kept;  // entries of the prefix cache that it left
+  std::vector<uint64_t> kept;  // entries of the prefix cache that it began with or left
   CacheResult cache_result = CacheResult::off;
   int cached = 0, shared_tokens = 0;
 

@@ -22,9 +22,8 @@ std::map<int, std::map<int, KeyPrompts>, std::greater<>> prompts_by_priority(
     std::span<const Runnable> runnables) {
   std::vector<int> order(runnables.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return runnables[static_cast<size_t>(a)].prompt_done < runnables[static_cast<size_t>(b)].prompt_done;
-  });
+  const auto rank = [&](int i) { return std::pair(runnables[static_cast<size_t>(i)].prompt_done, i); };
+  std::sort(order.begin(), order.end(), [&](int a, int b) { return rank(a) < rank(b); });
   std::map<int, std::map<int, KeyPrompts>, std::greater<>> groups;
   for (const int i : order) {
     const Runnable& r = runnables[static_cast<size_t>(i)];
@@ -64,8 +63,9 @@ std::vector<Slice> schedule_rows(std::span<const Runnable> runnables, int prompt
   for (auto& [priority, keys] : prompts_by_priority(runnables)) {
     std::vector<KeyPrompts*> order;
     for (auto& [key, prompts] : keys) order.push_back(&prompts);
-    std::stable_sort(order.begin(), order.end(),
-                     [](const KeyPrompts* a, const KeyPrompts* b) { return a->served < b->served; });
+    const auto rank = [](const KeyPrompts* key) { return std::pair(key->served, key->prompts.front()); };
+    std::sort(order.begin(), order.end(),
+              [&](const KeyPrompts* a, const KeyPrompts* b) { return rank(a) < rank(b); });
     std::vector<int> wants;
     for (const KeyPrompts* key : order) wants.push_back(sum(key->wants));
     const std::vector<int> of_key = share_evenly(left, wants);

@@ -16,6 +16,7 @@ enum class ErrorCode {
   out_of_memory,
   io,  ///< reading or writing failed (disk full, permission)
   cancelled,
+  busy,      ///< everything is taken: the same may succeed later
   internal,  ///< a bug of ours that could be reported instead of aborting
 };
 

@@ -11,6 +11,7 @@ int exit_code(ErrorCode code) {
     case ErrorCode::out_of_memory: return 4;
     case ErrorCode::io: return 5;
     case ErrorCode::cancelled: return 130;
+    case ErrorCode::busy:
     case ErrorCode::internal: return 1;
   }
   return 1;

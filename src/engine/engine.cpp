@@ -153,4 +153,31 @@ Result<Generation> Engine::submit(Request request) {
       std::make_unique<Sequence>(std::move(request), seed, impl_->tokenizer.get(), impl_->loop->stop_ids()));
 }
 
+Result<std::vector<Generation>> Engine::submit(std::vector<Request> requests) {
+  std::vector<Generation> generations;
+  for (Request& request : requests) {
+    SAMBAY_TRY(Generation generation, submit(std::move(request)), "prompt");
+    generations.push_back(std::move(generation));
+  }
+  return generations;
+}
+
+Result<std::vector<float>> Engine::embed(std::vector<TokenId>) {
+  return fail(ErrorCode::unsupported, "not yet");
+}
+
+Stats Engine::stats() const { return {}; }
+std::vector<SlotInfo> Engine::slots() const { return {}; }
+
+Result<SlotFile> Engine::save_slot(int, const std::string&) {
+  return fail(ErrorCode::unsupported, "not yet");
+}
+
+Result<SlotFile> Engine::restore_slot(int, const std::string&, const std::string&) {
+  return fail(ErrorCode::unsupported, "not yet");
+}
+
+Result<int> Engine::erase_slot(int) { return fail(ErrorCode::unsupported, "not yet"); }
+Result<void> Engine::health() const { return {}; }
+
 }  // namespace sambay

@@ -101,7 +101,7 @@ Result<Generation> EngineLoop::submit(std::unique_ptr<Sequence> sequence) {
     // Those that will be admitted at the next step do not wait.
     const int room = std::max(0, options_.max_sequences - running_count_) + options_.max_queue;
     if (static_cast<int>(waiting_.size()) >= room)
-      return fail(ErrorCode::out_of_memory,
+      return fail(ErrorCode::busy,
                   fmt::format("{} requests run and {} wait already", running_count_, waiting_.size()));
     waiting_.push_back(std::move(sequence));
   }
@@ -273,7 +273,7 @@ void EngineLoop::fail_everything(const Error& error) {
     if (sequence.finished) return;
     if (error.code == ErrorCode::cancelled) return finish(sequence, FinishReason::cancelled);
     // Memory may have run out: no text is assembled any more.
-    sequence.shared->fail(error);
+    sequence.shared->fail(0, error);
   };
   for (auto& sequence : running_) end(*sequence);
   running_.clear();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,19 +20,36 @@
 
 namespace sambay {
 
-/// What the engine thread and the reader of a request share. Events are merged while nobody reads, so the
-/// memory of an unread answer is the answer.
+/// What the engine thread and the reader of a request share. Events of an answer are merged while nobody
+/// reads, so the memory of unread answers is the answers.
 struct Generation::Shared {
-  std::mutex mutex;
+  explicit Shared(int answer_count = 1, std::function<void()> when_ready = {})
+      : answers(static_cast<size_t>(answer_count)), unread(answer_count), on_ready(std::move(when_ready)) {
+    for (int i = 0; i < answer_count; i++) answers[static_cast<size_t>(i)].pending.index = i;
+  }
+
+  struct Answer {
+    Event pending;
+    bool has_pending = false;
+  };
+  mutable std::mutex mutex;
   std::condition_variable ready;
-  Event pending;
-  bool has_pending = false, last_was_read = false;
+  std::vector<Answer> answers;
+  int unread;       // answers whose last event was not read yet
+  int pending = 0;  // answers that have something to read
+  size_t turn = 0;  // who is read next
   std::atomic<bool> cancelled = false;
+  const std::function<void()> on_ready;
 
   /// From the engine thread.
   void publish(Event event);
-  /// The last event, without allocating anything that is not small.
-  void fail(const Error& error);
+  /// The last event of an answer, without allocating anything that is not small.
+  void fail(int index, const Error& error);
+  /// The next pending event. The mutex is held.
+  std::optional<Event> take();
+
+ private:
+  void announce(Answer& answer, std::unique_lock<std::mutex> lock);
 };
 
 struct Sequence {

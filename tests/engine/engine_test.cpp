@@ -257,7 +257,7 @@ TEST_F(EngineTest, AFullQueueRefuses) {
     if (generation) {
       accepted.push_back(*std::move(generation));
     } else {
-      EXPECT_EQ(generation.error().code, ErrorCode::out_of_memory);
+      EXPECT_EQ(generation.error().code, ErrorCode::busy);
     }
   }
   EXPECT_TRUE(refused);

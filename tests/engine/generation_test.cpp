@@ -61,7 +61,7 @@ TEST(Generation, AReaderThatWaitsIsWokenWhenTheEngineDies) {
   const auto shared = std::make_shared<Generation::Shared>();
   Generation generation(shared);
   shared->publish(piece(1, "a"));
-  std::thread engine([&] { shared->fail({ErrorCode::out_of_memory, "out of memory"}); });
+  std::thread engine([&] { shared->fail(0, {ErrorCode::out_of_memory, "out of memory"}); });
   std::string text;
   std::optional<Event> last;
   while (auto event = generation.next()) {

@@ -34,7 +34,7 @@ struct ServeFlags {
   std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
   std::optional<int> top_k, penalty_last_n;
   std::vector<std::string> api_keys;  // each may be several, with commas between
-  bool no_slots = false, no_page = false;
+  bool no_page = false;
 };
 
 Result<KvType> kv_type(const ServeFlags& f) {
@@ -81,7 +81,6 @@ Result<void> resolve(ServeFlags& f) {
       if (comma > at) o.api_keys.push_back(list.substr(at, comma - at));
       at = comma + 1;
     }
-  o.slots = !f.no_slots;
   o.web_page = !f.no_page;
   o.defaults.reasoning_format =
       f.reasoning_format == "none" ? server::ReasoningFormat::none : server::ReasoningFormat::deepseek;
@@ -173,8 +172,7 @@ void add_http_flags(CLI::App* cmd, ServeFlags& f) {
 void add_endpoint_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "Endpoints";
   cmd->add_flag("--metrics,!--no-metrics", f.serve.metrics, "/metrics (on)")->group(group);
-  cmd->add_flag("--no-slots", f.no_slots, "No /slots")->group(group);
-  cmd->add_flag("--slots", "/slots (on)")->group(group);
+  cmd->add_flag("--slots,!--no-slots", f.serve.slots, "/slots (on)")->group(group);
   cmd->add_option("--slot-save-path", f.serve.slot_save_path, "Folder for saved slots (none: off)")
       ->check(CLI::ExistingDirectory)
       ->group(group);
@@ -184,7 +182,7 @@ void add_endpoint_flags(CLI::App* cmd, ServeFlags& f) {
 void add_default_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "Defaults of requests (the model's own, else as said)";
   cmd->add_option("-n,--predict,--n-predict", f.serve.defaults.max_tokens,
-                  "Tokens to generate at most, -1 = until the end (-1)")
+                  "Tokens that a request gets at most, -1 = until the end (-1)")
       ->group(group);
   cmd->add_option("--temp,--temperature", f.temperature, "Temperature (0.6)")->group(group);
   cmd->add_option("--top-k", f.top_k, "0 = off (0)")->group(group);

@@ -2,8 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <cctype>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,15 +11,37 @@
 namespace sambay::server {
 namespace {
 
-/// "top_p" of "top_p: must be ..."; "" when the message begins otherwise.
+/// The engine's names of fields, which its messages begin with, and what a request calls them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kFields = {{
+    {"temperature", "temperature"},
+    {"top_k", "top_k"},
+    {"top_p", "top_p"},
+    {"min_p", "min_p"},
+    {"repeat_penalty", "repeat_penalty"},
+    {"penalty_last_n", "repeat_last_n"},
+    {"presence_penalty", "presence_penalty"},
+    {"frequency_penalty", "frequency_penalty"},
+    {"logit_bias", "logit_bias"},
+    {"max_tokens", "max_tokens"},
+    {"stop", "stop"},
+    {"n", "n"},
+    {"top_logprobs", "top_logprobs"},
+    {"prompt", "prompt"},
+    {"deadline_ms", "deadline_ms"},
+    {"thinking_budget", "thinking_budget_tokens"},
+    {"slot", "id_slot"},
+}};
+
+/// The request's name for what the message begins with; "" when that is no field.
 std::string field_of(std::string_view message) {
-  const size_t colon = message.find(": ");
-  if (colon == std::string_view::npos || colon > 40) return {};
-  const std::string_view name = message.substr(0, colon);
-  const bool is_name = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_';
-  });
-  return is_name ? std::string(name) : std::string();
+  if (message.starts_with("request ")) {  // "request 3: ..." of several
+    const size_t colon = message.find(": ");
+    if (colon != std::string_view::npos) message.remove_prefix(colon + 2);
+  }
+  const std::string_view word = message.substr(0, message.find_first_of(" :[."));
+  for (const auto& [engine, request] : kFields)
+    if (word == engine) return std::string(request);
+  return {};
 }
 
 }  // namespace

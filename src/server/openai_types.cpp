@@ -61,6 +61,18 @@ void read_llama_prompts(FieldReader& fields, LlamaCompletionRequest& out) {
     read_one((*value)[i], fmt::format("prompt[{}]", i));
 }
 
+void read_response_fields(FieldReader& fields, LlamaCompletionRequest& out) {
+  const nlohmann::json* list = fields.find("response_fields");
+  if (!list) return;
+  if (!list->is_array()) return fields.fail(invalid_type("response_fields", "an array", type_name(*list)));
+  for (size_t i = 0; i < list->size(); i++) {
+    if (!(*list)[i].is_string())
+      return fields.fail(
+          invalid_type(fmt::format("response_fields[{}]", i), "a string", type_name((*list)[i])));
+    out.response_fields.push_back((*list)[i].get<std::string>());
+  }
+}
+
 }  // namespace
 
 Parsed<ChatRequest> parse_chat_request(std::string_view body, const RequestDefaults& defaults) {
@@ -107,6 +119,11 @@ Parsed<LlamaCompletionRequest> parse_llama_completion_request(std::string_view b
     fields.read("n_probs", out.n_probs, 0, kMaxTopLogprobs);
     fields.read("return_tokens", out.return_tokens);
     fields.read("t_max_predict_ms", out.common.deadline_ms, 0, 1 << 30);
+    read_response_fields(fields, out);
+    bool post_sampling = false;
+    fields.read("post_sampling_probs", post_sampling);
+    if (post_sampling)
+      fields.fail(unsupported("post_sampling_probs", "there are the model's own probabilities alone"));
     if (out.common.n != 1) fields.fail(unsupported("n", "/completion gives one answer"));
     if (out.common.stream && out.prompts.size() > 1)
       fields.fail(unsupported("stream", "a stream has one prompt"));

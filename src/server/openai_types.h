@@ -66,7 +66,8 @@ struct LlamaCompletionRequest {
   std::vector<std::vector<Prompt>> prompts;
   int n_probs = 0;
   bool return_tokens = false;
-  bool is_list = false;  ///< the answer is a list too
+  std::vector<std::string> response_fields;  ///< the members wanted, "a/b" for nested ones; empty: all
+  bool is_list = false;                      ///< the answer is a list too
 };
 
 struct TokenizeRequest {
@@ -77,7 +78,7 @@ struct TokenizeRequest {
 /// What a request is read over: the server's defaults.
 struct RequestDefaults {
   SamplingOptions sampling;
-  int max_tokens = -1;
+  int max_tokens = -1;  ///< and the most that a request may ask for
   ReasoningFormat reasoning_format = ReasoningFormat::deepseek;
   int thinking_budget = -1;
 };

@@ -112,9 +112,9 @@ class ChatAnswer final : public AnswerProducer {
   std::string chunk(int index, Choice& choice, OrderedJson delta, std::optional<FinishReason> finish) {
     std::string out;
     if (!std::exchange(choice.role_sent, true))
-      out = one_chunk(index, {{"role", "assistant"}, {"content", ""}, {"refusal", nullptr}}, nullptr, {});
-    const bool carries = delta.contains("content") || finish;
-    return out + one_chunk(index, std::move(delta), carries ? logprobs_json(choice) : nullptr, finish);
+      out =
+          one_chunk(index, {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}}, nullptr, {});
+    return out + one_chunk(index, std::move(delta), logprobs_json(choice), finish);
   }
 
   std::string one_chunk(int index, OrderedJson delta, OrderedJson logprobs,

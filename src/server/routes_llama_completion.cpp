@@ -36,6 +36,7 @@ class LlamaAnswer final : public AnswerProducer {
         fields_(request.common),
         n_probs_(request.n_probs),
         return_tokens_(request.return_tokens),
+        response_fields_(request.response_fields),
         is_list_(request.is_list),
         tokenizer_(call.service.engine().tokenizer()),
         prompts_(std::move(prompts)),
@@ -124,12 +125,30 @@ class LlamaAnswer final : public AnswerProducer {
                         {"timings", timings_json(choice.usage)}};
     json["generation_settings"]["seed"] = choice.usage.seed;
     if (n_probs_ > 0 && !streams()) json["completion_probabilities"] = std::move(choice.probabilities);
-    return json;
+    return response_fields_.empty() ? json : chosen(json);
+  }
+
+  /// The members asked for; "a/b" is b of a, under that name.
+  OrderedJson chosen(const OrderedJson& json) const {
+    OrderedJson out = OrderedJson::object();
+    for (const std::string& field : response_fields_) {
+      const OrderedJson* value = &json;
+      for (size_t at = 0; value && at <= field.size();) {
+        const size_t slash = std::min(field.find('/', at), field.size());
+        const auto found = value->is_object() ? value->find(field.substr(at, slash - at)) : value->end();
+        value = found == value->end() ? nullptr : &*found;
+        at = slash + 1;
+      }
+      if (value) out[field] = *value;
+    }
+    return out;
   }
 
   const GenerationFields fields_;
   const int n_probs_;
-  const bool return_tokens_, is_list_;
+  const bool return_tokens_;
+  const std::vector<std::string> response_fields_;
+  const bool is_list_;
   const Tokenizer* const tokenizer_;
   const std::vector<std::vector<TokenId>> prompts_;
   std::vector<Choice> choices_;

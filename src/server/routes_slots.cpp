@@ -16,17 +16,18 @@ HttpResponse off(const char* flag) {
 }
 
 OrderedJson slot_json(const SlotInfo& slot, int context) {
-  OrderedJson params = sampling_json(slot.sampling);
-  params["n_predict"] = slot.max_tokens;
-  return {{"id", slot.id},
-          {"n_ctx", context},
-          {"is_processing", slot.is_processing},
-          {"is_parked", slot.is_parked},
-          {"n_prompt_tokens", slot.prompt_tokens},
-          {"n_prompt_tokens_processed", slot.prompt_done},
-          {"n_remembered", slot.remembered},
-          {"params", std::move(params)},
-          {"next_token", OrderedJson::array({{{"n_decoded", slot.generated}}})}};
+  OrderedJson json = {{"id", slot.id},
+                      {"n_ctx", context},
+                      {"is_processing", slot.is_processing},
+                      {"is_parked", slot.is_parked},
+                      {"n_prompt_tokens", slot.prompt_tokens},
+                      {"n_prompt_tokens_processed", slot.prompt_done},
+                      {"n_remembered", slot.remembered},
+                      {"next_token", OrderedJson::array({OrderedJson{{"n_decoded", slot.generated}}})}};
+  if (!slot.is_processing) return json;
+  json["params"] = sampling_json(slot.sampling);
+  json["params"]["n_predict"] = slot.max_tokens;
+  return json;
 }
 
 HttpResponse save_or_restore(Call& call, int id, bool save) {

@@ -271,10 +271,10 @@ class Engine {
   const SamplingOptions& default_sampling() const;
 
   /// Errors: invalid_argument (id out of range, prompt empty or not shorter than the context, a value out of
-  /// range; the message begins with the name of its field and ": "), busy when max_sequences run and
+  /// range; the message begins with the name of its field), busy when max_sequences run and
   /// max_queue wait already, internal after the engine died.
   Result<Generation> submit(Request request);
-  /// All of them or none: several prompts of one caller. Errors as above; "prompt 3: " in front where there
+  /// All of them or none: several prompts of one caller. Errors as above; "request 3: " in front where there
   /// are several.
   Result<std::vector<Generation>> submit(std::vector<Request> requests);
   /// Mean of the rows of the final norm over the tokens, made unit length: [hidden]. Blocks. Errors: those of

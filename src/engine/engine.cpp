@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/utf8.h"
@@ -14,7 +15,7 @@
 namespace sambay {
 namespace {
 
-constexpr size_t kMaxStops = 64, kMaxStopBytes = 4096;
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 4096, kMaxCacheMarks = 16;
 
 template <class T>
 Result<void> in_range(const char* name, T value, T low, T high) {
@@ -26,7 +27,11 @@ Result<void> validate(const EngineOptions& o) {
   SAMBAY_TRY_VOID(in_range("max_sequences", o.max_sequences, 1, 4096));
   SAMBAY_TRY_VOID(in_range("max_queue", o.max_queue, 0, 1 << 20));
   SAMBAY_TRY_VOID(in_range("chunk", o.chunk, 1, 65536));
-  SAMBAY_TRY_VOID(in_range("memory_limit", o.memory_limit, int64_t{0}, int64_t{1} << 60));
+  constexpr int64_t kMost = int64_t{1} << 60;
+  SAMBAY_TRY_VOID(in_range("memory_limit", o.memory_limit, int64_t{0}, kMost));
+  SAMBAY_TRY_VOID(in_range("total_context", o.total_context, int64_t{-1}, kMost));
+  SAMBAY_TRY_VOID(in_range("prefix_cache_bytes", o.prefix_cache_bytes, int64_t{0}, kMost));
+  SAMBAY_TRY_VOID(in_range("spill_bytes", o.spill_bytes, int64_t{0}, kMost));
   return in_range("threads", o.threads, 0, 1024);
 }
 
@@ -58,15 +63,44 @@ DType kv_dtype(KvType type) {
   return DType::f16;
 }
 
+/// As many tokens for all sequences together as the limit allows, at least one context.
+int64_t largest_total(const ModelFootprint& footprint, MemoryRequest request, int64_t limit) {
+  int64_t low = request.positions, high = int64_t{request.positions} * request.sequences;
+  if (limit == 0) return high;
+  while (low < high) {
+    request.total_positions = low + (high - low + 1) / 2;
+    if (plan_memory(footprint, request).total() <= limit)
+      low = request.total_positions;
+    else
+      high = request.total_positions - 1;
+  }
+  return low;
+}
+
 /// What will be allocated, if the limit allows it.
 Result<MemoryPlan> plan_engine(const EngineOptions& o, const Checkpoint& checkpoint, int context) {
   SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
   MemoryRequest request = answering_request(kv_dtype(o.kv), o.max_sequences, context, o.chunk, o.threads);
   request.tokenizer_bytes = tokenizer_memory(checkpoint, footprint.vocab);
+  request.prefix_bytes = o.prefix_cache_bytes;
+  request.total_positions = o.total_context;
+  if (o.total_context < 0) request.total_positions = largest_total(footprint, request, o.memory_limit);
   MemoryKnobs knobs;
   knobs.sequences = "--parallel";
   SAMBAY_TRY_VOID(check_memory(footprint, request, o.memory_limit, knobs));
-  return plan_memory(footprint, request);
+  MemoryPlan plan = plan_memory(footprint, request);
+  const int64_t least = snapshot_bytes(plan.caches, 4 * int64_t{footprint.vocab});
+  if (o.prefix_cache_bytes > 0 && plan.caches.prefix_slots == 0)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("prefix_cache_bytes: {} are too few for one state: at least {}",
+                            o.prefix_cache_bytes, least));
+  return plan;
+}
+
+/// How a thinking section ends: the token that the model learnt for it, else the words.
+std::vector<TokenId> closing_tokens(const Tokenizer& tokenizer) {
+  if (const auto token = tokenizer.added_token("</think>")) return {*token};
+  return tokenizer.encode("\n</think>\n\n").value_or(std::vector<TokenId>());
 }
 
 Result<void> validate_stops(const std::vector<std::string>& stops) {
@@ -91,7 +125,12 @@ struct Engine::Impl {
   Result<ChatTemplate> chat_template =
       fail(ErrorCode::not_found, "this model has no tokenizer and so no chat template");
   SamplingOptions default_sampling;
+  std::vector<TokenId> thinking_close;
   std::unique_ptr<EngineLoop> loop;  // last: it uses the tokenizer until it ends
+
+  Result<void> check_prompt(const Request& request) const;
+  Result<void> check_answer(const Request& request) const;
+  Result<std::shared_ptr<Job>> make_job(Request request) const;
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -120,6 +159,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   } else if (data.error().code != ErrorCode::not_found) {
     return tl::unexpected(std::move(std::move(data).error()).during("loading tokenizer"));
   }
+  if (impl->tokenizer) impl->thinking_close = closing_tokens(*impl->tokenizer);
   impl->default_sampling = sampling_of(load_generation_defaults(*checkpoint));
   SAMBAY_TRY(impl->loop,
              EngineLoop::start(options, std::move(checkpoint), plan, context, std::move(stop_ids)),
@@ -132,52 +172,108 @@ const Tokenizer* Engine::tokenizer() const { return impl_->tokenizer.get(); }
 const Result<ChatTemplate>& Engine::chat_template() const { return impl_->chat_template; }
 const SamplingOptions& Engine::default_sampling() const { return impl_->default_sampling; }
 
-Result<Generation> Engine::submit(Request request) {
-  const EngineInfo& m = info();
-  SAMBAY_TRY_VOID(sambay::validate(request.sampling, m.vocab));
-  SAMBAY_TRY_VOID(validate_stops(request.stop));
-  if (request.max_tokens < -1)
+Result<void> Engine::Impl::check_prompt(const Request& r) const {
+  const EngineInfo& m = loop->info();
+  if (r.prompt.empty()) return fail(ErrorCode::invalid_argument, "prompt: it has no tokens");
+  const auto longest = static_cast<size_t>(m.max_context) - (r.embed ? 0 : 1);
+  if (r.prompt.size() > longest)
     return fail(ErrorCode::invalid_argument,
-                fmt::format("max_tokens is {}: must be 0 or more, or -1 for no limit", request.max_tokens));
-  if (request.prompt.empty()) return fail(ErrorCode::invalid_argument, "prompt: it has no tokens");
-  if (request.prompt.size() >= static_cast<size_t>(m.max_context))
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("prompt: {} tokens leave no room for an answer in a context of {}",
-                            request.prompt.size(), m.max_context));
-  for (size_t i = 0; i < request.prompt.size(); i++)
-    if (request.prompt[i] < 0 || request.prompt[i] >= m.vocab)
+                r.embed ? fmt::format("prompt: {} tokens; the context is {}", r.prompt.size(), m.max_context)
+                        : fmt::format("prompt: {} tokens leave no room for an answer in a context of {}",
+                                      r.prompt.size(), m.max_context));
+  for (size_t i = 0; i < r.prompt.size(); i++)
+    if (r.prompt[i] < 0 || r.prompt[i] >= m.vocab)
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("prompt: token {} is {}: ids are 0 to {}", i, request.prompt[i], m.vocab - 1));
+                  fmt::format("prompt: token {} is {}: ids are 0 to {}", i, r.prompt[i], m.vocab - 1));
+  const auto size = static_cast<int>(r.prompt.size());
+  if (r.cache_marks.size() > kMaxCacheMarks)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("cache_marks: {}; at most {}", r.cache_marks.size(), kMaxCacheMarks));
+  for (size_t i = 0; i < r.cache_marks.size(); i++)
+    if (r.cache_marks[i] < 1 || r.cache_marks[i] >= size ||
+        (i > 0 && r.cache_marks[i] <= r.cache_marks[i - 1]))
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("cache_marks: {} at {}: they ascend from 1 to below the prompt's {} tokens",
+                              r.cache_marks[i], i, size));
+  return {};
+}
+
+Result<void> Engine::Impl::check_answer(const Request& r) const {
+  const EngineInfo& m = loop->info();
+  SAMBAY_TRY_VOID(sambay::validate(r.sampling, m.vocab));
+  SAMBAY_TRY_VOID(validate_stops(r.stop));
+  if (r.max_tokens < -1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("max_tokens is {}: must be 0 or more, or -1 for no limit", r.max_tokens));
+  SAMBAY_TRY_VOID(in_range("n", r.n, 1, std::min(kMaxAnswers, m.max_sequences)));
+  SAMBAY_TRY_VOID(in_range("top_logprobs", r.top_logprobs, -1, kMaxTopLogprobs));
+  SAMBAY_TRY_VOID(in_range("deadline_ms", r.deadline_ms, 0, std::numeric_limits<int>::max()));
+  SAMBAY_TRY_VOID(in_range("slot", r.slot, -1, m.max_sequences - 1));
+  SAMBAY_TRY_VOID(in_range("thinking_budget", r.thinking_budget, -1, std::numeric_limits<int>::max()));
+  if (r.thinking_budget >= 0 && !tokenizer)
+    return fail(ErrorCode::invalid_argument, "thinking_budget: this model has no tokenizer");
+  for (const TokenId id : r.thinking_close)
+    if (id < 0 || id >= m.vocab)
+      return fail(ErrorCode::invalid_argument, fmt::format("thinking_close: token {} does not exist", id));
+  if (r.embed && r.n != 1) return fail(ErrorCode::invalid_argument, "n: an embedding is one");
+  return {};
+}
+
+Result<std::shared_ptr<Job>> Engine::Impl::make_job(Request request) const {
+  SAMBAY_TRY_VOID(check_answer(request));
+  SAMBAY_TRY_VOID(check_prompt(request));
+  if (request.thinking_close.empty()) request.thinking_close = thinking_close;
   const uint64_t seed = request.sampling.seed ? *request.sampling.seed : random_seed();
-  return impl_->loop->submit(
-      std::make_unique<Sequence>(std::move(request), seed, impl_->tokenizer.get(), impl_->loop->stop_ids()));
+  return std::make_shared<Job>(std::move(request), seed, tokenizer.get());
+}
+
+Result<Generation> Engine::submit(Request request) {
+  Result<std::shared_ptr<Job>> job = impl_->make_job(std::move(request));
+  if (!job) return tl::unexpected(std::move(job).error());
+  Generation generation((*job)->shared);
+  SAMBAY_TRY_VOID(impl_->loop->submit({*job}));
+  return generation;
 }
 
 Result<std::vector<Generation>> Engine::submit(std::vector<Request> requests) {
+  std::vector<std::shared_ptr<Job>> jobs;
   std::vector<Generation> generations;
-  for (Request& request : requests) {
-    SAMBAY_TRY(Generation generation, submit(std::move(request)), "prompt");
-    generations.push_back(std::move(generation));
+  for (size_t i = 0; i < requests.size(); i++) {
+    SAMBAY_TRY(std::shared_ptr<Job> job, impl_->make_job(std::move(requests[i])),
+               fmt::format("request {}", i));
+    generations.emplace_back(job->shared);
+    jobs.push_back(std::move(job));
   }
+  SAMBAY_TRY_VOID(impl_->loop->submit(std::move(jobs)));
   return generations;
 }
 
-Result<std::vector<float>> Engine::embed(std::vector<TokenId>) {
-  return fail(ErrorCode::unsupported, "not yet");
+Result<std::vector<float>> Engine::embed(std::vector<TokenId> tokens) {
+  Request request;
+  request.prompt = std::move(tokens);
+  request.embed = true;
+  SAMBAY_TRY(Generation generation, submit(std::move(request)), "embedding");
+  std::vector<float> embedding;
+  while (std::optional<Event> event = generation.next()) {
+    if (event->error) return tl::unexpected(*event->error);
+    if (!event->embedding.empty()) embedding = std::move(event->embedding);
+  }
+  if (embedding.empty()) return fail(ErrorCode::cancelled, "the engine was closed");
+  return embedding;
 }
 
-Stats Engine::stats() const { return {}; }
-std::vector<SlotInfo> Engine::slots() const { return {}; }
+Stats Engine::stats() const { return impl_->loop->stats(); }
+std::vector<SlotInfo> Engine::slots() const { return impl_->loop->slots(); }
+Result<void> Engine::health() const { return impl_->loop->health(); }
 
-Result<SlotFile> Engine::save_slot(int, const std::string&) {
-  return fail(ErrorCode::unsupported, "not yet");
+Result<SlotFile> Engine::save_slot(int id, const std::string& path) {
+  return impl_->loop->save_slot(id, path);
 }
 
-Result<SlotFile> Engine::restore_slot(int, const std::string&, const std::string&) {
-  return fail(ErrorCode::unsupported, "not yet");
+Result<SlotFile> Engine::restore_slot(int id, const std::string& path, const std::string& key) {
+  return impl_->loop->restore_slot(id, path, key);
 }
 
-Result<int> Engine::erase_slot(int) { return fail(ErrorCode::unsupported, "not yet"); }
-Result<void> Engine::health() const { return {}; }
+Result<int> Engine::erase_slot(int id) { return impl_->loop->erase_slot(id); }
 
 }  // namespace sambay

@@ -1,19 +1,44 @@
+// The loop's life: loading, the queue, admission, the end.
 #include "engine/engine_loop.h"
 
 #include <fmt/core.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <future>
 #include <new>
 #include <system_error>
 #include <utility>
 
+#include "engine/running_hash.h"
+
 namespace sambay {
 namespace {
 
-double milliseconds(Sequence::Clock::duration d) {
-  return std::chrono::duration<double, std::milli>(d).count();
+/// What tells one model file from another, without reading all of it: names, types and sizes of the tensors,
+/// and how each begins.
+uint64_t fingerprint(const Checkpoint& checkpoint) {
+  constexpr size_t kBeginning = 256;
+  RunningHash hash;
+  for (const TensorView& tensor : checkpoint.tensors()) {
+    hash.update(tensor.name.data(), tensor.name.size());
+    const uint64_t type = static_cast<uint64_t>(tensor.type), bytes = tensor.bytes.size();
+    hash.update(&type, sizeof type);
+    hash.update(&bytes, sizeof bytes);
+    hash.update(tensor.bytes.data(), std::min(tensor.bytes.size(), kBeginning));
+  }
+  return hash.digest();
+}
+
+Result<std::string> choose_spill_folder(const std::string& asked) {
+  std::error_code error;
+  const std::filesystem::path folder =
+      asked.empty() ? std::filesystem::temp_directory_path(error) : std::filesystem::path(asked);
+  if (!error && std::filesystem::is_directory(folder, error)) return folder.string();
+  if (asked.empty()) return std::string("/tmp");
+  return fail(ErrorCode::not_found, fmt::format("spill_folder: {}: no such folder", asked));
 }
 
 }  // namespace
@@ -25,7 +50,7 @@ EngineLoop::EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint>
       max_context_(max_context),
       checkpoint_(std::move(checkpoint)),
       stop_ids_(std::move(stop_ids)),
-      scheduler_(options.chunk) {}
+      places_(static_cast<size_t>(options.max_sequences)) {}
 
 Result<std::unique_ptr<EngineLoop>> EngineLoop::start(const EngineOptions& options,
                                                       std::unique_ptr<Checkpoint> checkpoint,
@@ -72,6 +97,8 @@ Result<void> EngineLoop::load_caught() {
 }
 
 Result<void> EngineLoop::load() {
+  shape_.model = fingerprint(*checkpoint_);  // before loading lets go of the file
+  SAMBAY_TRY(spill_folder_, choose_spill_folder(options_.spill_folder), "starting");
   SAMBAY_TRY(ops_, make_cpu_ops({options_.threads, options_.isa}), "starting");
   SAMBAY_TRY(model_, load_model(*checkpoint_, *ops_, {plan_.kv, plan_.step_rows}), "loading model");
   SAMBAY_TRY(CachePools pools, CachePools::create(plan_.caches), "caches");
@@ -82,41 +109,74 @@ Result<void> EngineLoop::load() {
       return fail(ErrorCode::corrupt, fmt::format("{}: stop token {} does not exist: the vocabulary has {}",
                                                   checkpoint_->name(), id, m.vocab));
   SAMBAY_TRY(logits_, Buffer::allocate(plan_.logit_bytes), "logits");
+  shape_.vocab = m.vocab, shape_.max_tokens = max_context_, shape_.plan = &pools_->plan();
+  cache_.emplace(*pools_, options_.prefix_cache_bytes);
+  cache_->spill_to(spill_folder_, options_.spill_bytes, shape_);
+
   const std::string_view ops_name = ops_->name();
   info_.model_name = checkpoint_->name();
   info_.architecture = m.architecture;
   info_.isa = std::string(ops_name.substr(ops_name.find('/') + 1));
-  info_.vocab = m.vocab, info_.layers = m.layers, info_.max_context = max_context_,
+  info_.vocab = m.vocab, info_.layers = m.layers, info_.hidden = m.hidden;
+  info_.max_context = max_context_, info_.model_context = m.max_context;
+  info_.max_sequences = options_.max_sequences, info_.max_queue = options_.max_queue;
   info_.threads = ops_->threads();
   info_.parameter_count = m.parameter_count, info_.weight_bytes = m.weight_bytes;
   info_.cache_bytes_per_sequence = pools_->bytes_per_sequence();
+  info_.planned_bytes = plan_.total();
+  info_.stop_ids = stop_ids_;
+  for (int id = 0; id < options_.max_sequences; id++) {
+    slots_.emplace_back();
+    slots_.back().id = id;
+  }
+  update_gauges();
   return {};
 }
 
-Result<Generation> EngineLoop::submit(std::unique_ptr<Sequence> sequence) {
-  Generation generation(sequence->shared);
+uint64_t EngineLoop::owner_of(const std::string& key) const {
+  return options_.share_prefix_cache ? 0 : XXH3_64bits(key.data(), key.size()) | 1;
+}
+
+Result<void> EngineLoop::submit(std::vector<std::shared_ptr<Job>> jobs) {
   {
     const std::lock_guard lock(mutex_);
     if (died_) return fail(ErrorCode::internal, "the engine has stopped: " + died_->message);
     // Those that will be admitted at the next step do not wait.
-    const int room = std::max(0, options_.max_sequences - running_count_) + options_.max_queue;
-    if (static_cast<int>(waiting_.size()) >= room)
-      return fail(ErrorCode::busy,
-                  fmt::format("{} requests run and {} wait already", running_count_, waiting_.size()));
-    waiting_.push_back(std::move(sequence));
+    const auto room =
+        static_cast<size_t>(std::max(0, options_.max_sequences - running_count_) + options_.max_queue);
+    if (waiting_.size() + jobs.size() > room) {
+      count([&](Stats& s) { s.refused += jobs.size(); });
+      return fail(ErrorCode::busy, fmt::format("{} answers run and {} requests wait already",
+                                               running_count_.load(), waiting_.size()));
+    }
+    count([&](Stats& s) { s.requests += jobs.size(); });
+    for (auto& job : jobs) {
+      job->owner = owner_of(job->request.key);
+      shares_.enter(job->request.key);
+      waiting_.push_back(std::move(job));
+    }
   }
   work_.notify_one();
-  return generation;
+  return {};
+}
+
+Result<void> EngineLoop::health() const {
+  const std::lock_guard lock(mutex_);
+  if (died_) return tl::unexpected(*died_);
+  return {};
 }
 
 void EngineLoop::run() {
   std::optional<Error> error;
   try {
     while (wait_for_work()) {
-      drop_cancelled();
+      run_commands();
+      end_what_is_over();
+      unpark();
       admit();
-      if (!running_.empty()) step();
+      step();
       remove_finished();
+      update_gauges();
     }
   } catch (const std::bad_alloc&) {
     error = Error{ErrorCode::out_of_memory, "out of memory"};
@@ -129,173 +189,156 @@ void EngineLoop::run() {
 /// False when the loop is to end.
 bool EngineLoop::wait_for_work() {
   std::unique_lock lock(mutex_);
-  work_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !running_.empty(); });
+  work_.wait(lock,
+             [this] { return stopping_ || !waiting_.empty() || !running_.empty() || !commands_.empty(); });
   return !stopping_;
 }
 
-void EngineLoop::drop_cancelled() {
-  for (auto& sequence : running_)
-    if (sequence->shared->cancelled) finish(*sequence, FinishReason::cancelled);
+Result<void> EngineLoop::on_engine_thread(const std::function<void()>& work) {
+  std::promise<bool> done;
+  {
+    const std::lock_guard lock(mutex_);
+    if (died_ || stopping_) return fail(ErrorCode::internal, "the engine has stopped");
+    commands_.push_back([&](bool alive) {
+      if (alive) work();
+      done.set_value(alive);
+    });
+  }
+  work_.notify_one();
+  if (!done.get_future().get()) return fail(ErrorCode::internal, "the engine has stopped");
+  return {};
+}
+
+void EngineLoop::run_commands() {
+  while (true) {
+    std::function<void(bool)> command;
+    {
+      const std::lock_guard lock(mutex_);
+      if (commands_.empty()) return;
+      command = std::move(commands_.front());
+      commands_.pop_front();
+    }
+    command(true);
+  }
+}
+
+/// Cancelled requests, and those whose time is over.
+void EngineLoop::end_what_is_over() {
+  for (auto& sequence : running_) {
+    if (sequence->job->shared->cancelled)
+      finish(*sequence, FinishReason::cancelled);
+    else if (sequence->job->is_over())
+      finish(*sequence, FinishReason::deadline);
+  }
   remove_finished();
-  const std::lock_guard lock(mutex_);
-  std::erase_if(waiting_, [this](const std::unique_ptr<Sequence>& sequence) {
-    if (!sequence->shared->cancelled) return false;
-    finish(*sequence, FinishReason::cancelled);
-    return true;
-  });
+  std::vector<std::shared_ptr<Job>> over;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
+      if (!job->shared->cancelled && !job->is_over()) return false;
+      over.push_back(job);
+      return true;
+    });
+  }
+  for (const auto& job : over)  // without the lock: readers are told
+    for (int i = 0; i < job->request.n; i++) {
+      Sequence sequence(job, i, max_context_ - job->prompt_size(), stop_ids_);
+      finish(sequence, job->shared->cancelled ? FinishReason::cancelled : FinishReason::deadline);
+    }
 }
 
 void EngineLoop::admit() {
+  while (const std::shared_ptr<Job> job = take_next()) start_job(job);
+}
+
+/// The waiting job whose turn it is, if there is room for it: nobody overtakes it.
+std::shared_ptr<Job> EngineLoop::take_next() {
   const std::lock_guard lock(mutex_);
-  while (!waiting_.empty() && static_cast<int>(running_.size()) < options_.max_sequences) {
-    std::unique_ptr<Sequence> sequence = std::move(waiting_.front());
-    if (!pools_->open(sequence->cache)) {
-      waiting_.front() = std::move(sequence);
-      break;
-    }
-    waiting_.pop_front();
-    sequence->started = Sequence::Clock::now();
-    running_.push_back(std::move(sequence));
+  if (waiting_.empty() || parked_count_ > 0 || running_count_ >= options_.max_sequences) return nullptr;
+  std::vector<Waiting> waiting;
+  waiting.reserve(waiting_.size());
+  for (const auto& job : waiting_)
+    waiting.push_back({job->request.priority, shares_.served(job->request.key)});
+  const auto at = waiting_.begin() + next_to_start(waiting);
+  const std::shared_ptr<Job> job = *at;
+  if (running_count_ + job->request.n > options_.max_sequences || !fits(*job)) return nullptr;
+  waiting_.erase(at);
+  return job;
+}
+
+int EngineLoop::free_place(int wanted) {
+  if (wanted >= 0 && !places_[static_cast<size_t>(wanted)].is_taken) return wanted;
+  // One that remembers nothing, if there is one: others may still be wanted.
+  const auto untaken = [](const Place& p) { return !p.is_taken; };
+  auto at =
+      std::find_if(places_.begin(), places_.end(), [](const Place& p) { return !p.is_taken && !p.entry; });
+  if (at == places_.end()) at = std::find_if(places_.begin(), places_.end(), untaken);
+  return static_cast<int>(at - places_.begin());
+}
+
+void EngineLoop::start_job(const std::shared_ptr<Job>& job) {
+  job->order = next_order_++;
+  const int room = max_context_ - job->prompt_size();
+  std::unique_ptr<Sequence> first;
+  for (int i = 0; i < job->request.n; i++) {
+    auto sequence = std::make_unique<Sequence>(job, i, room, stop_ids_);
+    sequence->started = Clock::now();
+    sequence->place = free_place(i == 0 ? job->request.slot : -1);
+    places_[static_cast<size_t>(sequence->place)] = {true, 0};
     running_count_++;
+    if (i == 0)
+      first = std::move(sequence);
+    else
+      first->siblings.push_back(std::move(sequence));
   }
-}
-
-void EngineLoop::step() {
-  std::vector<Runnable> runnables;
-  for (const auto& sequence : running_) runnables.push_back({sequence->prompt_left()});
-  run_model(scheduler_.next(runnables));
-}
-
-/// One forward over all slices, then one choice for each sequence that wanted logits.
-void EngineLoop::run_model(const std::vector<Slice>& slices) {
-  std::vector<TokenId> tokens;
-  std::vector<SeqRows> rows;
-  std::vector<int> logit_rows;
-  std::vector<Sequence*> choosing;
-  std::vector<std::vector<SlotId>> state_out(slices.size());
-  for (size_t i = 0; i < slices.size(); i++) {
-    Sequence& s = *running_[static_cast<size_t>(slices[i].sequence)];
-    SeqRows r;
-    r.first_row = static_cast<int>(tokens.size());
-    r.row_count = slices[i].rows;
-    r.position = s.position;
-    r.state_in = s.position == 0 ? kZeroState : s.cache.slot;
-    state_out[i].assign(static_cast<size_t>(r.row_count), kDiscard);
-    state_out[i].back() = s.cache.slot;
-    r.state_out = state_out[i];
-    pools_->prepare(s.cache, s.position, r.row_count);
-    for (size_t g = 0; g < s.cache.pages.size(); g++) r.pages[g] = s.cache.pages[g];
-    if (s.prompt_left() > 0) {
-      const auto from = s.request.prompt.begin() + s.position;
-      tokens.insert(tokens.end(), from, from + r.row_count);
-    } else {
-      tokens.push_back(s.next);
-    }
-    s.position += r.row_count;
-    if (s.prompt_left() == 0 && s.request.max_tokens != 0) {
-      logit_rows.push_back(static_cast<int>(tokens.size()) - 1);
-      choosing.push_back(&s);
-    }
-    rows.push_back(r);
-  }
-  const Rows<float> logits(logits_.floats(), static_cast<int64_t>(logit_rows.size()), info_.vocab);
-  model_->forward({tokens, rows, logit_rows}, pools_->memory(), logits);
-  for (size_t i = 0; i < choosing.size(); i++)
-    choose(*choosing[i], {logits.row(static_cast<int64_t>(i)), static_cast<size_t>(info_.vocab)});
-  for (const Slice& slice : slices) {
-    Sequence& s = *running_[static_cast<size_t>(slice.sequence)];
-    if (s.prompt_left() == 0 && s.request.max_tokens == 0) finish(s, FinishReason::length);
-  }
-}
-
-void EngineLoop::choose(Sequence& s, std::span<float> logits) {
-  const Result<TokenId> token = s.sampler.sample(logits, scratch_);
-  if (!token) return finish(s, FinishReason::failed, token.error());
-  s.sampler.accept(*token);
-  s.next = *token;
-  s.last_chosen = Sequence::Clock::now();
-  if (s.chosen++ == 0) s.first_chosen = s.last_chosen;
-
-  if (std::find(stop_ids_.begin(), stop_ids_.end(), *token) != stop_ids_.end()) {
-    emit(s, {*token}, {}, {});
-    return finish(s, FinishReason::stop);
-  }
-  std::string text, certain;
-  if (s.detokenizer) s.detokenizer->push(*token, text);
-  const bool stopped = s.stops.push(text, certain);
-  emit(s, {*token}, certain, {});
-  if (stopped) return finish(s, FinishReason::stop);
-  const bool full = s.prompt_size() + s.chosen >= max_context_;
-  if (full || s.chosen == s.request.max_tokens) finish(s, FinishReason::length);
-}
-
-void EngineLoop::emit(Sequence& s, std::vector<TokenId> tokens, std::string_view text,
-                      std::optional<FinishReason> finish) {
-  Event event;
-  event.tokens = std::move(tokens);
-  event.text = text;
-  event.finish = finish;
-  event.usage = usage_of(s);
-  s.shared->publish(std::move(event));
-}
-
-/// The last event: text that was held back, the reason, the whole usage. Gives the caches back.
-void EngineLoop::finish(Sequence& s, FinishReason reason, std::optional<Error> error) {
-  Event event;
-  if (s.stops.found().empty()) {
-    std::string rest;
-    if (s.detokenizer) s.detokenizer->finish(rest);
-    if (s.stops.push(rest, event.text)) {
-      if (reason == FinishReason::length) reason = FinishReason::stop;
-    } else {
-      s.stops.finish(event.text);
-    }
-  }
-  event.finish = reason;
-  event.error = std::move(error);
-  event.usage = usage_of(s);
-  event.usage.context_full = reason == FinishReason::length && s.prompt_size() + s.chosen >= max_context_;
-  if (pools_) pools_->close(s.cache);
-  s.finished = true;
-  if (s.started != Sequence::Clock::time_point()) running_count_--;
-  // Last, so that who has read it finds the place free.
-  s.shared->publish(std::move(event));
-}
-
-void EngineLoop::remove_finished() {
-  std::erase_if(running_, [](const std::unique_ptr<Sequence>& sequence) { return sequence->finished; });
+  running_.push_back(std::move(first));
+  open_cache(*running_.back());
+  for (auto& sibling : running_.back()->siblings) update_place(*sibling);
 }
 
 void EngineLoop::fail_everything(const Error& error) {
-  const std::lock_guard lock(mutex_);
-  died_ = error;
-  const auto end = [&](Sequence& sequence) {
-    if (sequence.finished) return;
-    if (error.code == ErrorCode::cancelled) return finish(sequence, FinishReason::cancelled);
+  std::deque<std::shared_ptr<Job>> waiting;
+  std::deque<std::function<void(bool)>> commands;
+  {
+    const std::lock_guard lock(mutex_);
+    died_ = error;
+    waiting.swap(waiting_);
+    commands.swap(commands_);
+  }
+  for (auto& command : commands) command(false);
+  const bool closed = error.code == ErrorCode::cancelled;
+  const auto fail_job = [&](const Job& job) {
     // Memory may have run out: no text is assembled any more.
-    sequence.shared->fail(0, error);
+    for (int i = 0; i < job.request.n; i++) job.shared->fail(i, error);
   };
-  for (auto& sequence : running_) end(*sequence);
-  running_.clear();
-  for (auto& sequence : waiting_) end(*sequence);
-  waiting_.clear();
+  for (auto* sequences : {&running_, &starting_}) {
+    for (auto& sequence : *sequences) {
+      if (sequence->finished) continue;
+      if (closed) {
+        finish(*sequence, FinishReason::cancelled);
+        continue;
+      }
+      sequence->job->shared->fail(sequence->index, error);
+      for (auto& sibling : sequence->siblings) sibling->job->shared->fail(sibling->index, error);
+    }
+    sequences->clear();
+  }
+  for (const auto& job : waiting) {
+    if (!closed) {
+      fail_job(*job);
+      continue;
+    }
+    for (int i = 0; i < job->request.n; i++) {
+      Sequence sequence(job, i, max_context_ - job->prompt_size(), stop_ids_);
+      finish(sequence, FinishReason::cancelled);
+    }
+  }
 }
 
-Usage EngineLoop::usage_of(const Sequence& s) const {
-  Usage usage;
-  usage.prompt_tokens = s.prompt_size();
-  usage.completion_tokens = s.chosen;
-  usage.seed = s.seed;
-  const bool started = s.started != Sequence::Clock::time_point();
-  usage.queue_ms = milliseconds((started ? s.started : Sequence::Clock::now()) - s.submitted);
-  if (s.chosen > 0) {
-    usage.prompt_ms = milliseconds(s.first_chosen - s.started);
-    usage.predicted_ms = milliseconds(s.last_chosen - s.first_chosen);
-  } else if (started) {
-    usage.prompt_ms = milliseconds(Sequence::Clock::now() - s.started);
-  }
-  usage.stop_string = s.stops.found();
-  return usage;
+void EngineLoop::remove_finished() {
+  for (auto& sequence : starting_) running_.push_back(std::move(sequence));
+  starting_.clear();
+  std::erase_if(running_, [](const std::unique_ptr<Sequence>& sequence) { return sequence->finished; });
 }
 
 }  // namespace sambay

@@ -1,4 +1,4 @@
-// One request while the engine has it.
+// One request while the engine has it, and its answers.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "engine/cache_pools.h"
+#include "engine/state_file.h"
 #include "engine/stop_strings.h"
+#include "engine/thinking.h"
 #include "sambay/sambay.h"
 #include "sampling/sampler.h"
 
@@ -52,34 +54,90 @@ struct Generation::Shared {
   void announce(Answer& answer, std::unique_lock<std::mutex> lock);
 };
 
-struct Sequence {
-  using Clock = std::chrono::steady_clock;
+using Clock = std::chrono::steady_clock;
 
-  Sequence(Request r, uint64_t seed_used, const Tokenizer* tokenizer, std::span<const TokenId> stop_ids)
-      : request(std::move(r)),
+/// What the answers of a request have in common.
+struct Job {
+  Job(Request r, uint64_t seed_used, const Tokenizer* tokens_of)
+      : prompt(std::make_shared<const std::vector<TokenId>>(std::move(r.prompt))),
+        request(std::move(r)),
         seed(seed_used),
-        sampler(request.sampling, seed_used, request.prompt,
-                request.ignore_eos ? stop_ids : std::span<const TokenId>()),
-        stops(request.stop) {
-    if (tokenizer) detokenizer.emplace(*tokenizer);
+        tokenizer(tokens_of),
+        shared(std::make_shared<Generation::Shared>(request.n, std::move(request.on_ready))) {
+    request.on_ready = nullptr;
+    if (request.deadline_ms > 0) deadline = submitted + std::chrono::milliseconds(request.deadline_ms);
   }
 
-  int prompt_size() const { return static_cast<int>(request.prompt.size()); }
-  int prompt_left() const { return std::max(0, prompt_size() - position); }
+  int prompt_size() const { return static_cast<int>(prompt->size()); }
+  bool is_over() const { return deadline && Clock::now() >= *deadline; }
 
-  Request request;
+  std::shared_ptr<const std::vector<TokenId>> prompt;
+  Request request;  // without its prompt
   uint64_t seed;
-  std::shared_ptr<Generation::Shared> shared = std::make_shared<Generation::Shared>();
+  const Tokenizer* tokenizer;
+  std::shared_ptr<Generation::Shared> shared;
+  Clock::time_point submitted = Clock::now();
+  std::optional<Clock::time_point> deadline;
+  uint64_t owner = 0;  // of the cached prefixes that it may find
+  uint64_t order = 0;  // in which jobs started
+  int answers_left = request.n;
+};
+
+/// One answer. The first one of a job reads the prompt for all.
+struct Sequence {
+  /// room: tokens that the context has for an answer.
+  Sequence(std::shared_ptr<Job> its_job, int answer, int room, std::span<const TokenId> stop_ids)
+      : job(std::move(its_job)),
+        index(answer),
+        seed(job->seed + static_cast<uint64_t>(answer)),
+        max_tokens(job->request.max_tokens < 0 ? room : std::min(job->request.max_tokens, room)),
+        sampler(job->request.sampling, seed, *job->prompt,
+                job->request.ignore_eos ? stop_ids : std::span<const TokenId>()),
+        stops(job->request.stop),
+        thinking(thinking_tokens(job->request.thinking_budget, max_tokens), job->request.starts_in_thinking,
+                 job->request.thinking_close) {
+    if (job->tokenizer) detokenizer.emplace(*job->tokenizer);
+  }
+
+  const Request& request() const { return job->request; }
+  int prompt_size() const { return job->prompt_size(); }
+  int prompt_left() const { return std::max(0, prompt_size() - position); }
+  int chosen() const { return static_cast<int>(generated.size()); }
+  bool is_parked() const { return parked.has_value(); }
+  /// The tokens that its cache stands for.
+  std::vector<TokenId> processed() const {
+    std::vector<TokenId> tokens(job->prompt->begin(),
+                                job->prompt->begin() + std::min(position, prompt_size()));
+    if (position > prompt_size())
+      tokens.insert(tokens.end(), generated.begin(), generated.begin() + (position - prompt_size()));
+    return tokens;
+  }
+
+  std::shared_ptr<Job> job;
+  int index;
+  uint64_t seed;
+  int max_tokens;  // chosen at most; the context's end counts
   Sampler sampler;
   StopStrings stops;
+  Thinking thinking;
   std::optional<Detokenizer> detokenizer;
+  std::vector<std::unique_ptr<Sequence>> siblings;  // the other answers, until the prompt is read
 
+  int place = 0;  // SlotInfo::id
   SequenceCache cache;
-  int position = 0;       // tokens processed: state and keys are those after this many
-  TokenId next = 0;       // chosen, not yet processed
-  int chosen = 0;         // tokens chosen so far
-  bool finished = false;  // its last event is out
-  Clock::time_point submitted = Clock::now(), started, first_chosen, last_chosen;
+  std::optional<SpilledState> parked;  // instead of the cache
+  int position = 0;                    // tokens processed: state and keys are those after this many
+  std::vector<TokenId> generated;      // the last one is not processed yet
+  bool finished = false;               // its last event is out
+
+  std::vector<int> snapshots;  // prompt lengths whose state is to be kept, ascending
+  std::vector<uint64_t> kept;  // entries of the prefix cache that it left
+  CacheResult cache_result = CacheResult::off;
+  int cached = 0, shared_tokens = 0;
+
+  std::vector<double> embedding_sum;  // [hidden]
+  Clock::time_point started, first_chosen, last_chosen, parked_at;
+  Clock::duration parked_time{};
 };
 
 }  // namespace sambay

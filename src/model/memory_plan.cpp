@@ -151,13 +151,18 @@ MemoryPlan plan_memory(const ModelFootprint& model, const MemoryRequest& request
   PlanBuilder builder(plan);
   plan.kv = request.kv;
   plan.caches = plan_caches(model.cache, request.kv, request.sequences, request.positions, request.chunk);
+  if (request.total_positions > 0) share_positions(plan.caches, request.total_positions);
+  const int64_t logit_row_bytes = saturating_multiply(4, model.vocab);
+  const int snapshots = add_prefix_cache(plan.caches, request.prefix_bytes, logit_row_bytes);
   // While one prompt is read, every other sequence may add the row of its answer. A step is no longer than
   // what there is to read.
   const int64_t prompts = std::min<int64_t>(request.chunk, int64_t{request.positions} * request.sequences);
   plan.step_rows = static_cast<int>(prompts) + request.sequences - 1;
-  plan.logit_bytes = saturating_multiply(4 * int64_t{model.vocab}, request.logit_rows);
+  plan.logit_bytes = saturating_multiply(logit_row_bytes, request.logit_rows);
   add_weights(model, builder);
   add_caches(plan.caches, builder);
+  builder.add("prefix_cache", "prefix cache", "",
+              saturating_add(plan.caches.prefix_bytes(), saturating_multiply(snapshots, logit_row_bytes)));
   WorkspaceShape workspace = model.workspace;
   workspace.rows = plan.step_rows;
   builder.add("activations", "activations", "f32",

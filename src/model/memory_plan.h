@@ -46,6 +46,8 @@ struct MemoryRequest {
   int chunk = 256;              ///< prompt rows of a step
   int64_t logit_rows = 1;       ///< of a step
   int threads = 0;              ///< 0: one per physical core
+  int64_t total_positions = 0;  ///< of all sequences together; 0: of each as many as `positions`
+  int64_t prefix_bytes = 0;     ///< for the prefix cache
   bool samples = false;         ///< tokens are chosen from the logits
   int64_t tokenizer_bytes = 0;  ///< 0: none is loaded
   int64_t other_bytes = 0;      ///< whatever else the command keeps
@@ -59,7 +61,7 @@ MemoryRequest answering_request(DType kv, int sequences, int positions, int chun
 /// A part of the plan; `component` is for programs, `text` for people.
 struct MemoryItem {
   const char* component;  ///< "weights", "embedding", "vectors", "header", "state", "kv_window", "kv_shared",
-                          ///< "activations", "logits", "tokenizer", "program", "other"
+                          ///< "prefix_cache", "activations", "logits", "tokenizer", "program", "other"
   const char* text;
   const char* type;  ///< of the elements; "" where there is none
   int64_t bytes;

@@ -36,9 +36,9 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelInfo& info() const = 0;
   virtual const CacheSpec& cache_spec() const = 0;
-  /// logits [logit_rows, vocab]. Writes keys and values of every row, and the state of every row that asks.
-  /// Cannot fail: ids, pages and slots were checked by the caller. Allocates only when a batch is larger than
-  /// every batch before it.
+  /// logits [logit_rows, vocab]; without data the head is left out, for who only wants the probe's rows.
+  /// Writes keys and values of every row, and the state of every row that asks. Cannot fail: ids, pages and
+  /// slots were checked by the caller. Allocates only when a batch is larger than every batch before it.
   virtual void forward(const Batch& batch, const CacheMemory& memory, Rows<float> logits,
                        const Probe* probe = nullptr) = 0;
   /// Copies one recurrent state out in the golden layout: `name` "conv_state" [inner, conv-1] or "ssm_state"

@@ -46,7 +46,7 @@ void SambaY::forward(const Batch& batch, const CacheMemory& cache, Rows<float> l
   }
   ops_.layer_norm(step.x, final_norm_, step.h);
   tap("final_norm", -1, step.h);
-  ops_.matmul(step.h, embedding_, logits);  // the embedding is also the output head
+  if (logits.data) ops_.matmul(step.h, embedding_, logits);  // the embedding is also the output head
 }
 
 void SambaY::mlp(int layer, Step& step) {

@@ -81,7 +81,7 @@ Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
   std::vector<int> prompt_tokens;
   int64_t total = 0;
   for (Request& request : requests) {
-    request.key = call.key_id;
+    request.key = call.caller.key_id;
     request.on_ready = [bell = submission.bell] { bell->ring(); };
     prompt_tokens.push_back(static_cast<int>(request.prompt.size()));
     total += prompt_tokens.back();
@@ -90,7 +90,7 @@ Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
   Result<std::vector<Generation>> generations = engine.submit(std::move(requests));
   if (!generations) return tl::unexpected(refused(generations.error(), engine, prompt_tokens));
   submission.generations = *std::move(generations);
-  call.service.limiter().charge_tokens(call.key_id, call.limits, total, monotonic_s());
+  call.service.limiter().charge_tokens(call.caller.key_id, call.caller.limits, total, monotonic_s());
   return submission;
 }
 
@@ -99,8 +99,8 @@ AnswerProducer::AnswerProducer(Call& call, Submission submission, bool streams)
       submission_(std::move(submission)),
       streams_(streams),
       request_id_(call.request.id),
-      key_id_(call.key_id),
-      limits_(call.limits),
+      key_id_(call.caller.key_id),
+      limits_(call.caller.limits),
       received_s_(call.received_s),
       last_token_s_(static_cast<size_t>(submission_.choice_count()), -1) {}
 

@@ -135,15 +135,14 @@ void HttpServer::Impl::start_connection(tcp::socket socket) {
 void HttpServer::Impl::wait_for_signal() {
   signals.async_wait([this](const error_code& ec, int signal) {
     if (ec) return;
+    wait_for_signal();  // first, since the end of a drain cancels it
     if (signal == SIGHUP) {
       if (shared.options.on_hangup) shared.options.on_hangup();
     } else if (!shared.draining) {
       drain();
     } else {
       close_connections();
-      return;
     }
-    wait_for_signal();
   });
 }
 

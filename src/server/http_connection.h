@@ -85,7 +85,6 @@ struct Shared {
 inline int status_of(const error_code& ec) {
   if (ec == http::error::header_limit || ec == http::error::buffer_overflow) return 431;
   if (ec == http::error::body_limit) return 413;
-  if (ec == http::error::bad_version) return 505;
   if (ec == http::error::bad_transfer_encoding) return 501;
   if (ec == http::error::end_of_stream || ec == http::error::partial_message) return 0;
   if (ec.category() == make_error_code(http::error::bad_line_ending).category()) return 400;
@@ -297,6 +296,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     if (response.producer) {
       HttpResponse made = response.producer->finish();
       producer_ = nullptr;
+      made.headers.insert(made.headers.end(), response.headers.begin(), response.headers.end());
       response = std::move(made);
       record_.status = response.status;
     }

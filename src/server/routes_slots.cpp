@@ -39,7 +39,7 @@ HttpResponse save_or_restore(Call& call, int id, bool save) {
   const std::string path = folder + "/" + *file;
   const double started = monotonic_s();
   const Result<SlotFile> moved =
-      save ? engine.save_slot(id, path) : engine.restore_slot(id, path, call.key_id);
+      save ? engine.save_slot(id, path) : engine.restore_slot(id, path, call.caller.key_id);
   if (!moved) {
     ApiError error = from_engine(moved.error());
     // What runs there ends soon, but nothing here may be a 404: the path exists.

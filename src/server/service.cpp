@@ -13,8 +13,12 @@
 namespace sambay::server {
 namespace {
 
+/// The alias, or the model's name without the folders before it.
 std::string name_of(const ServeOptions& options, const Engine& engine) {
-  return options.alias.empty() ? engine.info().model_name : options.alias;
+  if (!options.alias.empty()) return options.alias;
+  std::string name = engine.info().model_name;
+  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+  return name.substr(name.rfind('/') + 1);
 }
 
 /// "Bearer KEY", or the header that some clients send instead.
@@ -107,14 +111,15 @@ std::optional<ApiError> Service::check_door(const HttpRequest& request) const {
   return std::nullopt;
 }
 
-std::optional<ApiError> Service::check_key(const HttpRequest& request, const Route& route, Call& call) const {
+std::optional<ApiError> Service::check_key(const HttpRequest& request, const Route& route,
+                                           Caller& caller) const {
   const std::shared_ptr<const ApiKeys> keys = this->keys();
-  call.limits = options_.rate_limits;
+  caller.limits = options_.rate_limits;
   if (keys->empty()) return std::nullopt;
   const ApiKey* key = keys->find(presented_key(request));
   if (key) {
-    call.key_id = key->id;
-    call.limits = key->limits;
+    caller.key_id = key->id;
+    caller.limits = key->limits;
   } else if (route.needs_key) {
     return ApiError{
         .status = 401,
@@ -166,20 +171,19 @@ bool Service::head(const HttpRequest& request, HttpResponse& response) {
                      .code = "method_not_allowed"});
     return refuse({.status = 404, .message = "there is nothing at this path", .code = "not_found"});
   }
-  HttpRequest& unchanged = const_cast<HttpRequest&>(request);
-  Call call{unchanged, *this, {}, {}, 0};
-  if (auto fault = check_key(request, *route, call)) return refuse(*fault);
+  Caller caller;
+  if (auto fault = check_key(request, *route, caller)) return refuse(*fault);
   if (!route->counts) return true;
   if (draining_)
     return refuse({.status = 503,
                    .message = "the server is stopping",
                    .type = "server_error",
                    .code = "server_stopping"});
-  const RateLimiter::Verdict verdict = limiter_.admit(call.key_id, call.limits, monotonic_s());
+  const RateLimiter::Verdict verdict = limiter_.admit(caller.key_id, caller.limits, monotonic_s());
   if (verdict.allowed) return true;
   metrics_.count_refused("rate_limit_exceeded");
   response = rate_limited(verdict);
-  for (auto& header : limiter_.headers(call.key_id, call.limits, monotonic_s()))
+  for (auto& header : limiter_.headers(caller.key_id, caller.limits, monotonic_s()))
     response.headers.push_back(std::move(header));
   add_origin_headers(request, response);
   return false;
@@ -194,11 +198,11 @@ bool Service::quick(const HttpRequest& request) const {
 HttpResponse Service::handle(HttpRequest& request) {
   bool other_method = false;
   const Route* route = find_route(request, other_method);
-  Call call{request, *this, {}, {}, monotonic_s()};
-  check_key(request, *route, call);
+  Call call{request, *this, {}, monotonic_s()};
+  check_key(request, *route, call.caller);
   HttpResponse response = route->run(call);
   if (route->counts)
-    for (auto& header : limiter_.headers(call.key_id, call.limits, monotonic_s()))
+    for (auto& header : limiter_.headers(call.caller.key_id, call.caller.limits, monotonic_s()))
       response.headers.push_back(std::move(header));
   add_origin_headers(request, response);
   return response;

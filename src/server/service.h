@@ -41,12 +41,17 @@ struct ServeOptions {
 
 class Service;
 
-/// One request on its way through a route.
-struct Call {
-  HttpRequest& request;
-  Service& service;
+/// Who asks.
+struct Caller {
   std::string key_id;  ///< "" where there are no keys
   RateLimits limits;
+};
+
+/// One request on its way through a route.
+struct Call {
+  const HttpRequest& request;
+  Service& service;
+  Caller caller;
   double received_s = 0;  ///< monotonic
 };
 
@@ -88,7 +93,7 @@ class Service final : public HttpHandler {
  private:
   const Route* find_route(const HttpRequest& request, bool& other_method) const;
   std::optional<ApiError> check_door(const HttpRequest& request) const;
-  std::optional<ApiError> check_key(const HttpRequest& request, const Route& route, Call& call) const;
+  std::optional<ApiError> check_key(const HttpRequest& request, const Route& route, Caller& caller) const;
   void add_origin_headers(const HttpRequest& request, HttpResponse& response) const;
   bool origin_allowed(std::string_view origin, std::string_view host) const;
   HttpResponse preflight(const HttpRequest& request) const;

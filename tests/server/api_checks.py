@@ -227,7 +227,7 @@ def llama_completion_has_timings_and_stop_type():
 @check
 def tokenize_and_detokenize_are_inverse():
     s = plain()
-    text = "Größe 12 <|end|> 🙂"
+    text = "Größe 12<|end|>🙂"
     tokens = s.post("/tokenize", {"content": text}).json["tokens"]
     assert s.post("/detokenize", {"tokens": tokens}).json["content"] == text
     pieces = s.post("/tokenize", {"content": text, "with_pieces": True}).json["tokens"]
@@ -277,17 +277,11 @@ def every_field_with_every_wrong_value_is_200_or_400():
     bad = []
     for field in FIELDS:
         for value in WRONG:
-            chat = {"messages": QUESTION, "max_tokens": 1, field: value}
-            if field == "max_completion_tokens" and value not in (0, 1):
-                chat["ignored"] = 1
-            for path, body in (("/v1/chat/completions", chat), ("/v1/completions", {"prompt": "a", "max_tokens": 1, field: value})):
-                if path.endswith("/completions") and len(bad) > 5:
-                    break
+            more = {"max_tokens": 1, "deadline_ms": 500, field: value}
+            for path, body in (("/v1/chat/completions", {"messages": QUESTION, **more}), ("/v1/completions", {"prompt": "a", **more})):
                 answer = s.post(path, body)
-                if answer.status not in (200, 400):
+                if answer.status not in (200, 400) or (answer.status == 400 and not answer.error["message"]):
                     bad.append((path, field, value, answer.status, answer.body[:200]))
-                elif answer.status == 400 and not answer.error["message"]:
-                    bad.append((path, field, value, "no message"))
     assert not bad, bad[:5]
 
 

@@ -14,6 +14,13 @@ namespace {
 
 using testing::HasSubstr;
 
+Usage usage(int prompt_tokens, int completion_tokens) {
+  Usage u;
+  u.prompt_tokens = prompt_tokens;
+  u.completion_tokens = completion_tokens;
+  return u;
+}
+
 TEST(Histogram, BucketsAreCumulativeAndEndWithEverything) {
   static constexpr std::array kBounds = {1.0, 2.0};
   Histogram h(kBounds);
@@ -31,8 +38,7 @@ TEST(Metrics, HaveVllmsNamesWithOurPrefix) {
   Metrics metrics("m");
   metrics.observe_first_token(0.02);
   metrics.observe_tokens(1, 4);
-  metrics.observe_answer(
-      {.finish = FinishReason::stop, .usage = {.prompt_tokens = 10, .completion_tokens = 5}});
+  metrics.observe_answer({.usage = usage(10, 5)});
   metrics.count_http("/chat/completions", 200);
   Stats stats;
   stats.running = 3;
@@ -51,8 +57,7 @@ TEST(Metrics, HaveVllmsNamesWithOurPrefix) {
 TEST(Metrics, PromptFiguresCountOncePerRequest) {
   Metrics metrics("m");
   for (const bool first : {true, false})
-    metrics.observe_answer(
-        {.usage = {.prompt_tokens = 10, .completion_tokens = 5}, .first_of_request = first});
+    metrics.observe_answer({.usage = usage(10, 5), .first_of_request = first});
   const std::string text = metrics.text({}, 0);
   EXPECT_THAT(text, HasSubstr("sambay:request_prompt_tokens_count{model_name=\"m\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sambay:request_generation_tokens_count{model_name=\"m\"} 2\n"));

@@ -32,7 +32,7 @@ class Server:
     """`sambay serve` on a free port, and ways to talk to it."""
 
     def __init__(self, *flags, env=None):
-        self.process = subprocess.Popen([PROGRAM, "serve", "--port", "0", *flags], stderr=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen([PROGRAM, "serve", "--port", "0", "--threads", "1", *flags], stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **(env or {})})
         self.log, self.port = [], None
         self.ready = threading.Event()

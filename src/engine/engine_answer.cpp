@@ -114,6 +114,7 @@ void EngineLoop::finish(Sequence& s, FinishReason reason, std::optional<Error> e
   event.prompt_done = std::min(s.position, s.prompt_size());
   event.finish = reason;
   event.error = error;
+  event.embedding = std::move(s.embedding);
   event.usage = usage_of(s);
   event.usage.context_full =
       reason == FinishReason::length && !s.request().embed && s.prompt_size() + s.chosen() >= max_context_;

@@ -14,6 +14,7 @@ Stats EngineLoop::stats() const {
     const std::lock_guard lock(figures_mutex_);
     stats = stats_;
   }
+  stats.running = std::max(0, running_count_ - stats.parked_now);
   const std::lock_guard lock(mutex_);
   stats.waiting = static_cast<int>(waiting_.size());
   return stats;
@@ -27,7 +28,6 @@ std::vector<SlotInfo> EngineLoop::slots() const {
 void EngineLoop::update_gauges() {
   const std::lock_guard lock(figures_mutex_);
   Stats& s = stats_;
-  s.running = static_cast<int>(running_.size()) - parked_count_;
   s.parked_now = parked_count_;
   s.slots_total = pools_->slot_count();
   s.slots_used = s.slots_total - pools_->free_slots();

@@ -182,9 +182,7 @@ void EngineLoop::end_embedding(Sequence& s) {
     return finish(s, FinishReason::failed,
                   Error{ErrorCode::corrupt,
                         "the embedding is not a finite direction: the model's weights are damaged"});
-  Event event;
-  for (const double x : sum) event.embedding.push_back(static_cast<float>(x / length));
-  publish(s, std::move(event));
+  for (const double x : sum) s.embedding.push_back(static_cast<float>(x / length));
   finish(s, FinishReason::stop);
 }
 

@@ -26,7 +26,7 @@ void Generation::Shared::publish(Event event) {
   merged.finish = event.finish;
   merged.usage = std::move(event.usage);
   merged.error = std::move(event.error);
-  merged.embedding = std::move(event.embedding);
+  append(merged.embedding, std::move(event.embedding));
   announce(answer, std::move(lock));
 }
 

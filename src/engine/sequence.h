@@ -136,6 +136,7 @@ struct Sequence {
   int cached = 0, shared_tokens = 0;
 
   std::vector<double> embedding_sum;  // [hidden]
+  std::vector<float> embedding;       // for its last event
   Clock::time_point started, first_chosen, last_chosen, parked_at;
   Clock::duration parked_time{};
 };

@@ -1,4 +1,5 @@
 // What stands around a body: request targets, queries, headers, hosts, origins, and a file of keys.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -57,7 +57,11 @@ class Server:
     def stop(self, signal_=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(signal_)
-        status = self.process.wait(60)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = "none: it did not stop in 60 s"
         self.reader.join(10)
         return status
 

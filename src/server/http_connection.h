@@ -132,7 +132,13 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
   asio::awaitable<void> serve(std::shared_ptr<Connection> self) {
     try {
       if (co_await handshake())
-        for (bool first = true; co_await first_byte(first) && co_await exchange(); first = false) {
+        for (bool first = true;; first = false) {
+          // Each await stands alone: g++ 12 went on to exchange() in `co_await first_byte() && co_await
+          // exchange()` although the first was false.
+          const bool begun = co_await first_byte(first);
+          if (!begun) break;
+          const bool again = co_await exchange();
+          if (!again) break;
         }
     } catch (const std::exception&) {  // no memory: this connection ends, the others go on
       producer_ = nullptr;
@@ -200,9 +206,10 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       co_return co_await respond(std::move(response), version, request.method, parser.get().keep_alive());
     }
     if (!parser.is_done()) {
-      if (!request.header("expect").empty() && version >= 11 &&
-          !co_await write("HTTP/1.1 100 Continue\r\n\r\n"))
-        co_return false;
+      if (!request.header("expect").empty() && version >= 11) {
+        const bool sent = co_await write("HTTP/1.1 100 Continue\r\n\r\n");
+        if (!sent) co_return false;
+      }
       begin_deadline(options_.body_seconds);
       std::tie(ec, count) = co_await http::async_read(stream_, buffer_, parser, kNoThrow);
       end_deadline();
@@ -291,7 +298,10 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     keep_alive = keep_alive && !response.close && !shared_.draining;
     record_.status = response.status;
     linger_ = response.close;
-    if (response.producer && !co_await produce(response, version, keep_alive)) co_return false;
+    if (response.producer) {
+      const bool made = co_await produce(response, version, keep_alive);
+      if (!made) co_return false;
+    }
     if (response.producer && response.producer->streams()) co_return keep_alive;
     if (response.producer) {
       HttpResponse made = response.producer->finish();
@@ -302,7 +312,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     }
     std::string bytes = response_head(response, response.body.size(), version, keep_alive, record_.id);
     if (method != "HEAD" && response.status != 204 && response.status != 304) bytes += response.body;
-    co_return co_await write(bytes) && keep_alive;
+    const bool sent = co_await write(bytes);
+    co_return sent&& keep_alive;
   }
 
   /// Waits for the producer and, if it streams, sends what it makes. False when the client is gone.
@@ -310,8 +321,11 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     Producer& producer = *response.producer;
     producer_ = &producer;
     const bool streams = producer.streams(), chunked = streams && version >= 11;
-    bool good =
-        !streams || co_await write(response_head(response, std::nullopt, version, keep_alive, record_.id));
+    bool good = true;
+    if (streams) {
+      const std::string head = response_head(response, std::nullopt, version, keep_alive, record_.id);
+      good = co_await write(head);
+    }
     watch();
     if (good) producer.start(waker());
     std::string out;

@@ -209,6 +209,15 @@ def keep_alive_serves_many_requests():
 
 
 @check
+def an_idle_connection_ends_with_its_client():
+    with socket.create_connection(("127.0.0.1", server("--max-queue", "256").port), timeout=5) as s:  # its time-outs are longer
+        s.sendall(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert s.recv(1000).startswith(b"HTTP/1.1 200 ")
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1000) == b"", "the server did not close"
+
+
+@check
 def expect_continue_is_answered_before_the_body():
     with socket.create_connection(("127.0.0.1", strict().port), timeout=20) as s:
         s.sendall(b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 16\r\n\r\n")

@@ -13,9 +13,10 @@
 namespace sambay::server {
 namespace {
 
-/// The alias, or the model's name without the folders before it.
+/// The alias, or the model's name without the folders before it: clients put it into paths.
 std::string name_of(const ServeOptions& options, const Engine& engine) {
   if (!options.alias.empty()) return options.alias;
+  if (options.engine.model.empty()) return "sambay-pocket";
   std::string name = engine.info().model_name;
   while (name.size() > 1 && name.ends_with('/')) name.pop_back();
   return name.substr(name.rfind('/') + 1);

@@ -4,6 +4,7 @@
 build_packages=(
   g++ cmake ninja-build ccache pkg-config
   libexpected-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libcli11-dev libxxhash-dev
+  libboost1.81-dev libssl-dev
   libjs-katex fonts-katex libjs-marked node-dompurify
 )
 check_packages=(

@@ -13,11 +13,13 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/mapped_file.h"
 #include "cli/command.h"
 #include "cli/embedded.h"
+#include "cli/llama_flags.h"
 #include "sambay/embedded_model.h"
 
 namespace sambay {
@@ -60,6 +62,7 @@ constexpr const char* kExamples = R"(Examples:
   sambay run -m Phi-4-mini-flash-reasoning "Solve x^2 = 2"
   sambay convert Phi-4-mini-flash-reasoning -o flash-q8_0.gguf --type q8_0
   sambay info flash-q8_0.gguf
+  sambay serve -m flash-q8_0.gguf              an HTTP server, OpenAI's API
   echo "some text" | sambay tokenize -m flash-q8_0.gguf
 
 A model is a Hugging Face folder, a .safetensors file beside its config.json, or a GGUF file.
@@ -67,9 +70,9 @@ Exit status: 0 done; 1 other; 2 usage; 3 model or input file; 4 memory; 5 input/
 "sambay COMMAND --help" explains each command.)";
 
 // A new command is one line here.
-constexpr std::array kCommands = {add_run,   add_convert, add_quantize, add_imatrix,
-                                  add_info,  add_plan,    add_eval,     add_compare,
-                                  add_bench, add_logits,  add_tokenize, add_detokenize};
+constexpr std::array kCommands = {add_run,    add_serve,    add_convert,   add_quantize, add_imatrix,
+                                  add_info,   add_plan,     add_eval,      add_compare,  add_bench,
+                                  add_logits, add_tokenize, add_detokenize};
 
 /// How many letters have to be changed, added or left out to turn one word into the other.
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -113,8 +116,12 @@ int run(int argc, char** argv) {
   const auto named = [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty())
     return report(unknown_command(app, argv[1]), exit_code(ErrorCode::invalid_argument));
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc), notices;
+  if (argc > 1 && std::string_view(argv[1]) == "serve") arguments = translate_llama_flags(arguments, notices);
+  for (const std::string& notice : notices) std::fprintf(stderr, "sambay: %s\n", notice.c_str());
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(arguments));
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     return report(std::string(e.what()) + " (see --help)", exit_code(ErrorCode::invalid_argument));

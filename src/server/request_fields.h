@@ -1,0 +1,23 @@
+// Fields that several requests have in common. For .cpp files, as json_text.h.
+#pragma once
+
+#include <vector>
+
+#include "server/json_text.h"
+#include "server/openai_types.h"
+
+namespace sambay::server {
+
+/// Sampling, limits, streaming, thinking and the fields that are refused. llama-server's names too.
+/// `strict_ranges`: OpenAI's ranges (temperature up to 2) instead of whatever the engine takes.
+void read_generation_fields(FieldReader& fields, const RequestDefaults& defaults, bool strict_ranges,
+                            GenerationFields& out);
+/// Tools and structured answers are not served yet, which a request must be told.
+void refuse_unsupported_fields(FieldReader& fields);
+std::vector<ChatMessage> read_messages(FieldReader& fields);
+/// OpenAI's `prompt` or `input`: a string, token ids, or a list of either.
+std::vector<Prompt> read_prompts(FieldReader& fields, const char* name);
+/// One token id, or nothing (the fault is recorded under `path`).
+bool read_token(FieldReader& fields, const nlohmann::json& value, const std::string& path, TokenId& out);
+
+}  // namespace sambay::server

@@ -1,0 +1,312 @@
+"""Answers: their forms, streams, usage, every field with wrong values."""
+import base64, json, math, struct
+
+from server_harness import QUESTION, check, events_of, server, valid
+
+
+def plain():
+    return server("--max-queue", "256")
+
+
+# ---- chat -----------------------------------------------------------------------------------------------------------
+
+
+@check
+def chat_answers_with_reasoning_apart():
+    answer = plain().chat(temperature=0).json
+    valid("CreateChatCompletionResponse", answer)
+    choice = answer["choices"][0]
+    assert choice["message"]["content"] == "42" and choice["finish_reason"] == "stop", choice
+    assert choice["logprobs"] is None and choice["message"]["refusal"] is None and "tool_calls" not in choice["message"]
+    assert choice["message"]["reasoning_content"] == choice["message"]["reasoning"] != ""
+    assert "think>" not in choice["message"]["reasoning"]
+    usage = answer["usage"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert answer["id"].startswith("chatcmpl-")
+
+
+@check
+def chat_stream_has_the_form_that_clients_depend_on():
+    events = plain().stream("/v1/chat/completions",
+                            {"messages": QUESTION, "temperature": 0, "stream_options": {"include_usage": True}})
+    assert events[-1] == "[DONE]" and "[DONE]" not in events[:-1]
+    chunks = events[:-1]
+    for chunk in chunks:
+        valid("CreateChatCompletionStreamResponse", chunk)
+    assert len({(c["id"], c["created"], c["model"]) for c in chunks}) == 1
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+    assert all("role" not in c["choices"][0]["delta"] for c in chunks[1:-1])
+    assert [c["choices"][0]["finish_reason"] for c in chunks[:-1]] == [None] * (len(chunks) - 2) + ["stop"]
+    assert all(c["choices"][0]["logprobs"] is None and "tool_calls" not in c["choices"][0]["delta"] for c in chunks[:-1])
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"]["completion_tokens"] > 0
+    assert all("usage" not in c for c in chunks[:-1])
+    text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks[:-1])
+    thought = "".join(c["choices"][0]["delta"].get("reasoning_content") or "" for c in chunks[:-1])
+    whole = plain().chat(temperature=0).json["choices"][0]["message"]
+    assert (text, thought) == (whole["content"], whole["reasoning_content"])
+
+
+@check
+def chat_without_include_usage_has_none():
+    events = plain().stream("/v1/chat/completions", {"messages": QUESTION, "temperature": 0})
+    assert all("usage" not in e and e["choices"] for e in events[:-1])
+
+
+@check
+def reasoning_format_none_leaves_the_tags_in_the_text():
+    message = plain().chat(temperature=0, reasoning_format="none").json["choices"][0]["message"]
+    assert message["content"].startswith("<think>") and "</think>" in message["content"]
+    assert "reasoning_content" not in message
+
+
+@check
+def max_tokens_ends_with_length_and_no_content_while_thinking():
+    choice = plain().chat(temperature=0, max_tokens=3).json["choices"][0]
+    assert choice["finish_reason"] == "length" and choice["message"]["content"] in (None, "")
+    assert plain().chat(max_completion_tokens=3, max_tokens=50).json["usage"]["completion_tokens"] == 3
+
+
+@check
+def stop_strings_end_the_answer_before_them():
+    for stop in ("2", ["2", "zzz"]):
+        choice = plain().chat(temperature=0, stop=stop, reasoning_format="none").json["choices"][0]
+        assert choice["finish_reason"] == "stop" and "2" not in choice["message"]["content"], choice
+
+
+@check
+def the_same_with_and_without_prefix_v1():
+    body = {"messages": QUESTION, "temperature": 0}
+    texts = {plain().post(path, body).json["choices"][0]["message"]["content"]
+             for path in ("/v1/chat/completions", "/chat/completions")}
+    assert texts == {"42"}
+    assert plain().get("/models").json == plain().get("/v1/models").json
+
+
+@check
+def equal_seeds_give_equal_answers():
+    texts = {json.dumps(plain().chat(temperature=1.5, seed=7, max_tokens=40).json["choices"][0]["message"]) for _ in range(3)}
+    assert len(texts) == 1
+
+
+@check
+def several_answers_have_their_own_indices():
+    s = plain()
+    answer = s.chat(n=2, temperature=0)
+    if answer.status == 400:
+        raise AssertionError(f"n=2 is refused: {answer.body}")
+    answer = answer.json
+    valid("CreateChatCompletionResponse", answer)
+    assert [c["index"] for c in answer["choices"]] == [0, 1]
+    assert {c["message"]["content"] for c in answer["choices"]} == {"42"}
+    events = s.stream("/v1/chat/completions", {"messages": QUESTION, "n": 2, "temperature": 0})
+    texts = ["", ""]
+    for e in events[:-1]:
+        c = e["choices"][0]
+        texts[c["index"]] += c["delta"].get("content") or ""
+    assert texts == ["42", "42"]
+
+
+@check
+def logprobs_are_those_of_the_content():
+    answer = plain().chat(temperature=0, logprobs=True, top_logprobs=3)
+    assert answer.status == 200, answer.body
+    answer = answer.json
+    valid("CreateChatCompletionResponse", answer)
+    entries = answer["choices"][0]["logprobs"]["content"]
+    assert b"".join(bytes(e["bytes"]) for e in entries).decode().strip() == "42"
+    for e in entries:
+        assert len(e["top_logprobs"]) == 3 and e["logprob"] <= 0
+        assert e["top_logprobs"][0]["logprob"] == max(t["logprob"] for t in e["top_logprobs"])
+    events = plain().stream("/v1/chat/completions", {"messages": QUESTION, "temperature": 0, "logprobs": True})
+    streamed = [x for e in events[:-1] for x in (e["choices"][0]["logprobs"] or {"content": []})["content"]]
+    assert [x["token"] for x in streamed] == [x["token"] for x in entries]
+
+
+@check
+def thinking_budget_closes_the_thinking():
+    answer = plain().chat(temperature=0, thinking_budget_tokens=8, max_tokens=400)
+    assert answer.status == 200, answer.body
+    usage = answer.json["usage"]
+    assert usage["completion_tokens_details"]["reasoning_tokens"] <= 8 + 4, usage
+
+
+@check
+def second_turn_finds_the_first_prompt_in_the_cache():
+    s = server("--max-queue", "8")
+    first = s.post("/v1/chat/completions", {"messages": [{"role": "system", "content": "Be brief."}] + QUESTION, "temperature": 0})
+    assert first.status == 200, first.body
+    text = first.json["choices"][0]["message"]["content"]
+    second = s.post("/v1/chat/completions", {"messages": [{"role": "system", "content": "Be brief."}] + QUESTION + [
+        {"role": "assistant", "content": text}, {"role": "user", "content": "What is 5 + 6?"}], "temperature": 0})
+    cached = second.json["usage"]["prompt_tokens_details"]["cached_tokens"]
+    assert cached >= first.json["usage"]["prompt_tokens"] - 1, second.json["usage"]
+
+
+@check
+def utf8_is_never_split_across_chunks():
+    # Any tokens whatever: hot sampling makes bytes that are parts of characters.
+    for seed in range(6):
+        events_of(plain().post("/v1/chat/completions", {"messages": QUESTION, "temperature": 2, "top_p": 1, "seed": seed,
+                                                        "max_tokens": 60, "stream": True}).body)
+
+
+@check
+def a_stream_of_http_1_0_ends_with_the_connection():
+    body = json.dumps({"messages": QUESTION, "temperature": 0, "stream": True}).encode()
+    out = plain().raw(b"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    head, rest = out.split(b"\r\n\r\n", 1)
+    assert b"Transfer-Encoding" not in head and events_of(rest)[-1] == "[DONE]"
+
+
+# ---- completions, embeddings, llama-server's own ----------------------------------------------------------------------------
+
+
+@check
+def completions_take_texts_and_token_ids():
+    s = plain()
+    ids = s.post("/tokenize", {"content": "What is 3 + 4?"}).json["tokens"]
+    for prompt, count in (("What is 3 + 4?", 1), (["a", "b"], 2), (ids, 1), ([ids, ids], 2)):
+        answer = s.post("/v1/completions", {"prompt": prompt, "max_tokens": 4, "temperature": 0})
+        assert answer.status == 200, answer.body
+        valid("CreateCompletionResponse", answer.json)
+        assert [c["index"] for c in answer.json["choices"]] == list(range(count))
+        assert answer.json["usage"]["completion_tokens"] <= 4 * count
+
+
+@check
+def completions_echo_the_prompt():
+    s = plain()
+    prompt = "What is 3 + 4?"
+    answer = s.post("/v1/completions", {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True}).json
+    assert answer["choices"][0]["text"].startswith(prompt)
+    events = s.stream("/v1/completions", {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True})
+    assert "".join(e["choices"][0]["text"] for e in events[:-1]) == answer["choices"][0]["text"]
+    for e in events[:-1]:
+        valid("CreateCompletionResponse", {**e, "choices": [{**c, "finish_reason": c["finish_reason"] or "stop"} for c in e["choices"]]})
+
+
+@check
+def completions_score_an_echoed_prompt():
+    answer = plain().post("/v1/completions", {"prompt": "3 + 4 = 7", "max_tokens": 0, "echo": True, "logprobs": 1})
+    assert answer.status == 200, answer.body
+    logprobs = answer.json["choices"][0]["logprobs"]
+    assert logprobs["token_logprobs"][0] is None and len(logprobs["token_logprobs"]) == answer.json["usage"]["prompt_tokens"]
+    assert all(p <= 0 for p in logprobs["token_logprobs"][1:])
+    assert "".join(logprobs["tokens"]) == "3 + 4 = 7" and logprobs["text_offset"][0] == 0
+
+
+@check
+def embeddings_are_unit_vectors_in_both_encodings():
+    s = plain()
+    answer = s.post("/v1/embeddings", {"input": ["What is 3 + 4?", "Sort 3, 1, 2."]})
+    assert answer.status == 200, answer.body
+    valid("CreateEmbeddingResponse", answer.json)
+    vectors = [d["embedding"] for d in answer.json["data"]]
+    assert len(vectors) == 2 and vectors[0] != vectors[1]
+    for v in vectors:
+        assert abs(math.fsum(x * x for x in v) - 1) < 1e-4
+    packed = s.post("/v1/embeddings", {"input": "What is 3 + 4?", "encoding_format": "base64"}).json["data"][0]["embedding"]
+    raw = base64.b64decode(packed, validate=True)
+    assert [round(x, 6) for x in struct.unpack(f"<{len(raw) // 4}f", raw)] == [round(x, 6) for x in vectors[0]]
+    assert s.post("/v1/embeddings", {"input": "a", "dimensions": 3}).error["param"] == "dimensions"
+
+
+@check
+def llama_completion_has_timings_and_stop_type():
+    s = plain()
+    answer = s.post("/completion", {"prompt": "What is 3 + 4?", "n_predict": 5, "temperature": 0})
+    assert answer.status == 200, answer.body
+    answer = answer.json
+    assert answer["stop"] is True and answer["tokens_predicted"] <= 5 and answer["stop_type"] in ("limit", "eos")
+    assert answer["timings"]["predicted_n"] == answer["tokens_predicted"]
+    events = events_of(s.post("/completion", {"prompt": "What is 3 + 4?", "n_predict": 5, "temperature": 0, "stream": True}).body)
+    assert [e["stop"] for e in events] == [False] * (len(events) - 1) + [True]
+    assert "".join(e["content"] for e in events) == answer["content"]
+
+
+@check
+def tokenize_and_detokenize_are_inverse():
+    s = plain()
+    text = "Größe 12<|end|>🙂"
+    tokens = s.post("/tokenize", {"content": text}).json["tokens"]
+    assert s.post("/detokenize", {"tokens": tokens}).json["content"] == text
+    pieces = s.post("/tokenize", {"content": text, "with_pieces": True}).json["tokens"]
+    raw = b"".join(p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in pieces)
+    assert raw.decode() == text
+    assert len(s.post("/tokenize", {"content": "<|end|>", "parse_special": False}).json["tokens"]) > 1
+    assert s.post("/detokenize", {"tokens": [10**9]}).status == 400
+
+
+@check
+def apply_template_shows_the_prompt():
+    assert plain().post("/apply-template", {"messages": QUESTION}).json["prompt"] == \
+        "<|user|>What is 12 + 30?<|end|><|assistant|>"
+
+
+@check
+def models_props_slots_and_metrics_describe_the_server():
+    s = plain()
+    models = s.get("/v1/models").json
+    valid("ListModelsResponse", models)
+    name = models["data"][0]["id"]
+    assert s.get(f"/v1/models/{name}").json["id"] == name
+    assert s.get("/v1/models/none").error["code"] == "model_not_found"
+    props = s.get("/props").json
+    assert props["total_slots"] == len(s.get("/slots").json) == 8
+    assert props["default_generation_settings"]["n_ctx"] == models["data"][0]["max_model_len"]
+    before = s.metric("sambay:generation_tokens_total")
+    s.chat(max_tokens=5)
+    assert s.metric("sambay:generation_tokens_total") == before + 5
+    assert s.metric("sambay:time_to_first_token_seconds_count") >= 1
+    assert s.get("/health").json == {"status": "ok"} and s.get("/ready").status == 200
+
+
+# ---- wrong requests --------------------------------------------------------------------------------------------------
+
+WRONG = [None, True, False, 0, 1, -1, 1.5, -0.0, 1e308, 10**30, "", "x", "0", [], [1], [None], {}, {"a": 1}, [[]]]
+FIELDS = ["model", "messages", "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "n_predict",
+          "n", "stop", "stream", "stream_options", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty",
+          "repetition_penalty", "repeat_last_n", "seed", "logit_bias", "user", "tools", "tool_choice", "functions",
+          "response_format", "reasoning_effort", "reasoning_format", "thinking_budget_tokens", "priority", "deadline_ms",
+          "cache_prompt", "id_slot", "ignore_eos", "best_of", "echo", "suffix", "prompt", "unknown_field"]
+
+
+@check
+def every_field_with_every_wrong_value_is_200_or_400():
+    s = plain()
+    bad = []
+    for field in FIELDS:
+        for value in WRONG:
+            more = {"max_tokens": 1, "deadline_ms": 500, field: value}
+            for path, body in (("/v1/chat/completions", {"messages": QUESTION, **more}), ("/v1/completions", {"prompt": "a", **more})):
+                answer = s.post(path, body)
+                if answer.status not in (200, 400) or (answer.status == 400 and not answer.error["message"]):
+                    bad.append((path, field, value, answer.status, answer.body[:200]))
+    assert not bad, bad[:5]
+
+
+@check
+def errors_name_their_parameter():
+    for fields, param in (({"temperature": "x"}, "temperature"), ({"messages": []}, "messages"), ({"n": 10**6}, "n"),
+                          ({"tools": [{}]}, "tools"), ({"response_format": {"type": "json_object"}}, "response_format.type"),
+                          ({"logit_bias": {"999999": 1}}, "logit_bias"), ({"stop": [""]}, "stop"),
+                          ({"messages": [{"role": "user", "content": 1}]}, "messages[0].content")):
+        answer = plain().chat(**fields)
+        assert answer.status == 400 and answer.error["param"] == param, (fields, answer.body)
+        assert answer.error["type"] == "invalid_request_error"
+
+
+@check
+def a_prompt_beyond_the_context_is_refused_before_it_runs():
+    s = server("-c", "256", "--parallel", "2")
+    answer = s.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "1 + 1 = 2. " * 200}]})
+    assert answer.status == 400 and answer.error["code"] == "context_length_exceeded", answer.body
+    assert "exceeds the available context size" in answer.error["message"]
+
+
+@check
+def later_dialects_get_a_clear_404():
+    for path in ("/v1/responses", "/v1/messages", "/api/chat"):
+        assert plain().post(path, {}).error["code"] == "not_supported"
+    assert plain().get("/nowhere").error["code"] == "not_found"
+    assert plain().get("/v1/chat/completions").status == 405

@@ -1,0 +1,171 @@
+"""What the server's checks share: a program on loopback, requests, raw sockets, the schemas. Standard library; the schemas need jsonschema."""
+import contextlib, http.client, json, os, signal, socket, subprocess, sys, threading, time
+
+PROGRAM = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHECKS = []
+QUESTION = [{"role": "user", "content": "What is 12 + 30?"}]
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, {k.lower(): v for k, v in headers}, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        """The error's members, after checking its form."""
+        valid("ErrorResponse", self.json)
+        assert "x-request-id" in self.headers, self.headers
+        return self.json["error"]
+
+
+class Server:
+    """`sambay serve` on a free port, and ways to talk to it."""
+
+    def __init__(self, *flags, env=None):
+        self.process = subprocess.Popen([PROGRAM, "serve", "--port", "0", "--threads", "1", *flags], stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **(env or {})})
+        self.log, self.port = [], None
+        self.ready = threading.Event()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if not self.ready.wait(120) or self.port is None:
+            self.process.kill()
+            raise AssertionError(f"the server did not start: {self.log}")
+
+    def _read(self):
+        for line in self.process.stderr:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = {"event": "text", "text": line}
+            self.log.append(entry)
+            if entry["event"] == "listening":
+                self.port = entry["port"]
+                self.ready.set()
+        self.ready.set()
+
+    def stop(self, signal_=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(signal_)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = "none: it did not stop in 60 s"
+        self.reader.join(10)
+        return status
+
+    def connection(self, timeout=60):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None):
+        connection = self.connection()
+        try:
+            data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+            connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def get(self, path, **headers):
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path, body, headers=None):
+        return self.request("POST", path, body, headers)
+
+    def chat(self, **fields):
+        return self.post("/v1/chat/completions", {"messages": QUESTION, **fields})
+
+    def stream(self, path, body):
+        """The data of a stream, as JSON; the end mark stays a string."""
+        answer = self.post(path, {**body, "stream": True})
+        assert answer.status == 200, answer.body
+        assert answer.headers["content-type"].startswith("text/event-stream"), answer.headers
+        return events_of(answer.body)
+
+    def raw(self, data, timeout=30, shut=False):
+        """Everything that comes back for these bytes until the server closes; b"" if it only closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
+            s.sendall(data)
+            if shut:
+                s.shutdown(socket.SHUT_WR)
+            out = b""
+            with contextlib.suppress(ConnectionResetError):
+                while piece := s.recv(65536):
+                    out += piece
+            return out
+
+    def metric(self, name):
+        """The sum over a metric's lines."""
+        total, found = 0.0, False
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line.startswith(name + "{"):
+                total, found = total + float(line.rsplit(" ", 1)[1]), True
+        assert found, name
+        return total
+
+    def wait_for(self, condition, what, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"never: {what}"
+            time.sleep(0.02)
+
+    def wait_until_idle(self):
+        self.wait_for(lambda: self.metric("sambay:num_requests_running") + self.metric("sambay:num_requests_waiting") == 0,
+                      "nothing runs")
+
+
+def events_of(body):
+    events = []
+    for block in body.decode("utf-8", "strict").split("\n\n"):
+        for line in block.splitlines():
+            if line.startswith("data: "):
+                events.append("[DONE]" if line == "data: [DONE]" else json.loads(line[6:]))
+            else:
+                assert line.startswith(":"), line
+    return events
+
+
+with open(os.path.join(HERE, "openai_schemas.json"), encoding="utf-8") as f:
+    SCHEMAS = json.load(f)
+_validators = {}
+
+
+def valid(name, value):
+    """Fails unless `value` is what OpenAI's description calls `name`."""
+    import jsonschema
+
+    if name not in _validators:
+        _validators[name] = jsonschema.Draft202012Validator({**SCHEMAS, "$ref": f"#/components/schemas/{name}"})
+    faults = [f"{list(e.absolute_path)}: {e.message}" for e in _validators[name].iter_errors(value)]
+    assert not faults, f"{name}: {faults[:3]} in {json.dumps(value)[:400]}"
+
+
+_servers = {}
+
+
+def server(*flags):
+    """One server for each set of flags, started when first asked for."""
+    if flags not in _servers:
+        _servers[flags] = Server(*flags)
+    return _servers[flags]
+
+
+def stop_all():
+    """The exit statuses of all servers, after SIGTERM."""
+    return {" ".join(flags): s.stop() for flags, s in _servers.items()}
+
+
+def all_logs():
+    return [entry for s in _servers.values() for entry in s.log]

@@ -36,10 +36,13 @@ class Solver {
     return solver;
   }
   Result<Solved> solve(const Problem& problem) const {
+    if (!problem.thinking)
+      return fail(ErrorCode::invalid_argument,
+                  "has no expected work ('thinking'), along which the divergence is measured");
     Solved out;
     SAMBAY_TRY(const auto prompt, template_.encode(*tokenizer_, problem.messages), "prompt");
     std::vector<ChatMessage> messages = problem.messages;
-    messages.push_back({"assistant", "<think>" + problem.thinking + "</think>" + problem.answer});
+    messages.push_back({"assistant", "<think>" + *problem.thinking + "</think>" + problem.answer});
     SAMBAY_TRY(out.ids, template_.encode(*tokenizer_, messages, false), "solution");
     // Behind the end of the turn there may be an end of text, which nobody has to write.
     const std::optional<TokenId> end = tokenizer_->added_token("<|end|>");

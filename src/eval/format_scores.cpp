@@ -44,6 +44,10 @@ std::string question_of(const Problem& problem) {
   return text;
 }
 
+std::string expected_work(const Problem& problem) {
+  return problem.thinking ? fmt::format("  expected work:\n{}\n", *problem.thinking) : "";
+}
+
 }  // namespace
 
 std::string format_scores(const EvalReport& report) {
@@ -60,11 +64,13 @@ std::string format_failures(const EvalReport& report) {
   for (const EvalFailure& f : report.failures) {
     const char* what = f.answer_right ? "right answer, wrong work" : "wrong answer";
     text += fmt::format("\n{} ({})\n{}", f.problem->key, what, question_of(*f.problem));
-    text += fmt::format("  expected: {}\n  came: {}\n", f.problem->answer, f.answer);
+    text += fmt::format("  expected: {}\n", f.problem->answer);
+    for (const std::string& other : f.problem->also_right) text += fmt::format("  or: {}\n", other);
+    text += fmt::format("  came: {}\n", f.answer);
     if (!f.cut.empty()) text += fmt::format("  the answer did not end ({})\n", f.cut);
     if (!f.work_fault.empty())
-      text += fmt::format("  work: {}\n  expected work:\n{}\n  work that came:\n{}\n", f.work_fault,
-                          f.problem->thinking, f.thinking);
+      text += fmt::format("  work: {}\n{}  work that came:\n{}\n", f.work_fault, expected_work(*f.problem),
+                          f.thinking);
   }
   return text;
 }
@@ -79,16 +85,18 @@ std::string scores_json(const EvalReport& report, bool failures) {
   if (failures) {
     ordered_json& list = root["failures"] = ordered_json::array();
     for (const EvalFailure& f : report.failures)
-      list.push_back({{"key", f.problem->key},
-                      {"family", f.problem->family},
-                      {"question", f.problem->messages.back().content},
-                      {"expected_thinking", f.problem->thinking},
-                      {"expected_answer", f.problem->answer},
-                      {"thinking", f.thinking},
-                      {"answer", f.answer},
-                      {"answer_right", f.answer_right},
-                      {"work_fault", f.work_fault},
-                      {"cut", f.cut}});
+      list.push_back(
+          {{"key", f.problem->key},
+           {"family", f.problem->family},
+           {"question", f.problem->messages.back().content},
+           {"expected_thinking", f.problem->thinking ? ordered_json(*f.problem->thinking) : ordered_json()},
+           {"expected_answer", f.problem->answer},
+           {"also_right", f.problem->also_right},
+           {"thinking", f.thinking},
+           {"answer", f.answer},
+           {"answer_right", f.answer_right},
+           {"work_fault", f.work_fault},
+           {"cut", f.cut}});
   }
   return root.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

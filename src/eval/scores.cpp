@@ -111,8 +111,9 @@ class Evaluation {
     EvalFailure failure{&problem,
                         written.thinking,
                         written.answer,
-                        ended && written.answer == problem.answer,
-                        work_fault(written.thinking, problem.thinking, problem.answer),
+                        ended && problem.accepts(written.answer),
+                        problem.thinking ? work_fault(written.thinking, *problem.thinking, problem.answer)
+                                         : arithmetic_fault(written.thinking),
                         ended ? "" : std::string(to_string(written.finish))};
     const bool work_right = failure.work_fault.empty();
     score.answer_right += failure.answer_right;

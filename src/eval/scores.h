@@ -58,7 +58,8 @@ struct EvalCallbacks {
 };
 
 /// Asks greedily (temperature 0), whatever the model's own defaults are. An answer is right when it equals
-/// the expected one exactly; the work as work_check.h says. Errors: those of opening the model;
+/// the expected one, or another that the problem accepts, exactly; the work as work_check.h says, where a
+/// problem without expected work asks for right arithmetic alone. Errors: those of opening the model;
 /// invalid_argument (a problem that does not fit the context, with its key); cancelled. `problems` must
 /// outlive the report.
 Result<EvalReport> evaluate_problems(const EvalOptions& options, std::span<const Problem> problems,

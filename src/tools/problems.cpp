@@ -45,10 +45,7 @@ class LineReader {
 
   Result<Problem> read_problem(const json& object) const {
     Problem problem;
-    for (const auto& [member, to] : {std::pair{"family", &problem.family},
-                                     {"thinking", &problem.thinking},
-                                     {"answer", &problem.answer},
-                                     {"key", &problem.key}}) {
+    for (const auto& [member, to] : {std::pair{"family", &problem.family}, {"key", &problem.key}}) {
       auto value = text(object, "", member);
       if (!value) return tl::unexpected(std::move(value).error());
       *to = *std::move(value);
@@ -56,7 +53,12 @@ class LineReader {
     if (problem.family.empty() || problem.family.size() > kMaxNameBytes ||
         printable(problem.family, kMaxNameBytes) != problem.family)
       return fault("family", fmt::format("must be 1 to {} ASCII characters", kMaxNameBytes));
-    if (problem.answer.empty()) return fault("answer", "is empty");
+    if (object.contains("thinking")) {
+      auto thinking = text(object, "", "thinking");
+      if (!thinking) return tl::unexpected(std::move(thinking).error());
+      problem.thinking = *std::move(thinking);
+    }
+    if (auto good = read_answers(object, problem); !good) return tl::unexpected(std::move(good).error());
     const auto messages = object.find("messages");
     if (messages == object.end() || !messages->is_array() || messages->empty() ||
         messages->size() > kMaxProblemMessages)
@@ -74,6 +76,32 @@ class LineReader {
   }
 
  private:
+  /// The first of several is the expected one.
+  Result<void> read_answers(const json& object, Problem& problem) const {
+    const auto found = object.find("answer");
+    if (found == object.end() || !found->is_array()) {
+      auto answer = text(object, "", "answer");
+      if (!answer) return tl::unexpected(std::move(answer).error());
+      problem.answer = *std::move(answer);
+      return problem.answer.empty() ? fault("answer", "is empty") : Result<void>();
+    }
+    if (found->empty() || found->size() > kMaxProblemAnswers)
+      return fault("answer",
+                   fmt::format("must be a string or an array of 1 to {} strings", kMaxProblemAnswers));
+    for (size_t i = 0; i < found->size(); i++) {
+      const json& answer = (*found)[i];
+      const std::string at = fmt::format("answer[{}]", i);
+      if (!answer.is_string())
+        return fault(at, fmt::format("is a JSON {}; must be a string", answer.type_name()));
+      if (answer.get_ref<const std::string&>().empty()) return fault(at, "is empty");
+      if (i == 0)
+        problem.answer = answer.get<std::string>();
+      else
+        problem.also_right.push_back(answer.get<std::string>());
+    }
+    return {};
+  }
+
   Result<ChatMessage> read_message(const json& object, const std::string& at) const {
     if (!object.is_object()) return fault(at, "must be an object");
     ChatMessage message;
@@ -118,6 +146,10 @@ class LineReader {
 };
 
 }  // namespace
+
+bool Problem::accepts(std::string_view written) const {
+  return written == answer || std::find(also_right.begin(), also_right.end(), written) != also_right.end();
+}
 
 Result<ProblemSet> parse_problems(std::string_view text, std::string_view name) {
   ProblemSet set;

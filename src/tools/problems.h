@@ -17,12 +17,17 @@ inline constexpr size_t kMaxProblemsBytes = size_t{256} << 20;
 inline constexpr size_t kMaxProblemLineBytes = size_t{1} << 20;
 inline constexpr size_t kMaxProblems = 1'000'000;
 inline constexpr size_t kMaxProblemMessages = 100;
+inline constexpr size_t kMaxProblemAnswers = 16;
 
 struct Problem {
   std::string family;
-  std::string key;                    ///< names the problem: "add:347+589"
-  std::vector<ChatMessage> messages;  ///< up to the one to answer; thinking stands in <think> tags
-  std::string thinking, answer;       ///< the expected ones
+  std::string key;                      ///< names the problem: "add:347+589"
+  std::vector<ChatMessage> messages;    ///< up to the one to answer; thinking stands in <think> tags
+  std::optional<std::string> thinking;  ///< the expected one, if one is given
+  std::string answer;                   ///< the expected one
+  std::vector<std::string> also_right;  ///< other ways to write that answer
+
+  bool accepts(std::string_view written) const;
 };
 
 struct ProblemSet {
@@ -32,8 +37,9 @@ struct ProblemSet {
 };
 
 /// One JSON object per line: {"family", "messages": [{"role", "content", "tools" of a system message,
-/// "thinking" of an assistant's}...], "thinking", "answer", "key"}; before them, if at all, {"seed",
-/// "split"}. Other members and empty lines are skipped. Errors: corrupt, with line and member.
+/// "thinking" of an assistant's}...], "thinking" (may be missing), "answer" (a string, or an array of strings
+/// of which each is right), "key"}; before them, if at all, {"seed", "split"}. Other members and empty lines
+/// are skipped. Errors: corrupt, with line and member.
 Result<ProblemSet> parse_problems(std::string_view text, std::string_view name);
 
 /// The same from a file. Errors: not_found, io.

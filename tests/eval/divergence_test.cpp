@@ -35,6 +35,19 @@ TEST(MeasureDivergence, OfAModelFromItselfIsZeroAndOfAQuantizedOneIsNot) {
   EXPECT_LT(quantized.kl_mean(), 0.5);  // far below what another model would give: log(vocabulary) is 7
 }
 
+TEST(MeasureDivergence, NeedsExpectedWork) {
+  DivergenceOptions options;
+  options.reference = test::pocket();
+  options.models = {test::pocket()};
+  options.threads = 1;
+  std::vector<Problem> problems = test::few_problems().problems;
+  problems[1].thinking.reset();
+  const auto found = measure_divergence(options, problems);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::invalid_argument);
+  EXPECT_NE(found.error().message.find(problems[1].key), std::string::npos) << found.error().message;
+}
+
 TEST(MeasureDivergence, RefusesModelsOfOtherVocabulariesAndStops) {
   DivergenceOptions options;
   options.reference = test::pocket();

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eval/few_problems.h"
+#include "tools/work_check.h"
 
 namespace sambay {
 namespace {
@@ -38,6 +39,29 @@ TEST(ChooseProblems, GroupsFamiliesAndTakesTheFirstOfEach) {
   EXPECT_EQ(keys(*choose_problems(set, mul, 9)), (Keys{"mul:3*4"}));
   EXPECT_THAT(choose_problems(set, nothing, 0).error().message, HasSubstr("'magic'; there are add, mul"));
   EXPECT_EQ(choose_problems(set, {}, -1).error().code, ErrorCode::invalid_argument);
+}
+
+// The same answers count as another right one; and work that nobody expected, when its arithmetic is right.
+TEST(EvaluateProblems, AcceptsOtherAnswersAndWorkThatNobodyExpected) {
+  std::vector<Problem> problems = *choose_problems(few_problems(), {}, 0);
+  for (Problem& problem : problems) problem.answer = "nonsense", problem.thinking.reset();
+  const auto wrong = evaluate_problems(options(), problems, {});
+  ASSERT_TRUE(wrong) << wrong.error().message;
+  ASSERT_EQ(wrong->failures.size(), 4u);
+  int64_t right_work = 0;
+  for (size_t i = 0; i < problems.size(); i++) {
+    const EvalFailure& failure = wrong->failures[i];
+    EXPECT_EQ(failure.work_fault, arithmetic_fault(failure.thinking));
+    right_work += failure.work_fault.empty();
+    problems[i].also_right = {"more nonsense", failure.answer};
+  }
+  EXPECT_EQ(wrong->total().work_right, right_work);
+  EXPECT_EQ(wrong->total().answer_right, 0);
+  EXPECT_THAT(scores_json(*wrong, true), HasSubstr(R"("expected_thinking":null)"));
+
+  const auto right = evaluate_problems(options(), problems, {});
+  ASSERT_TRUE(right) << right.error().message;
+  EXPECT_EQ(right->total().answer_right, 4);
 }
 
 // Expected is first nonsense, then what the model wrote: whatever that is.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "support/temp_folder.h"
 
 namespace sambay {
@@ -38,6 +40,29 @@ TEST(Problems, AreReadWithAndWithoutHeader) {
   EXPECT_FALSE(parse_problems(kSum, "p.jsonl")->seed);
 }
 
+TEST(Problems, AreReadWithoutExpectedWorkAndWithSeveralAnswers) {
+  const auto set =
+      parse_problems(R"({"family":"unit","messages":[{"role":"user","content":"How many m are 2 km?"}],)"
+                     R"("answer":["2000 m","2000"],"key":"k"})",
+                     "p.jsonl");
+  ASSERT_TRUE(set) << set.error().message;
+  const Problem& problem = set->problems[0];
+  EXPECT_FALSE(problem.thinking);
+  EXPECT_EQ(problem.answer, "2000 m");
+  EXPECT_TRUE(problem.accepts("2000 m"));
+  EXPECT_TRUE(problem.accepts("2000"));
+  EXPECT_FALSE(problem.accepts("2000 "));
+  EXPECT_FALSE(problem.accepts(""));
+}
+
+TEST(Problems, OfOurOwnWordsAreReadAndHaveKeysOfTheirOwn) {
+  const auto set = read_problems(SAMBAY_SOURCE_DIR "/train/own_words.jsonl");
+  ASSERT_TRUE(set) << set.error().message;
+  std::set<std::string> keys;
+  for (const Problem& problem : set->problems)
+    EXPECT_TRUE(keys.insert(problem.key).second) << problem.key << " stands there twice";
+}
+
 TEST(Problems, KeepToolsAndThinkingOfEarlierMessages) {
   const auto set = parse_problems(
       R"({"family":"tool","messages":[{"role":"system","content":"Help.","tools":"[{\"name\": \"clock\"}]"},)"
@@ -69,7 +94,12 @@ TEST(Problems, ErrorsNameLineAndMember) {
   EXPECT_THAT(fault(changed("\"add\"", "\"\"")), HasSubstr("family: must be"));
   EXPECT_THAT(fault(changed("\"add\"", "\"a\\u001bb\"")), HasSubstr("family: must be"));
   EXPECT_THAT(fault(changed("\"7\"", "\"\"")), HasSubstr("answer: is empty"));
-  EXPECT_THAT(fault(changed("thinking", "thoughts")), HasSubstr("thinking: is missing"));
+  EXPECT_THAT(fault(changed("\"7\"", "7")), HasSubstr("answer: is a JSON number"));
+  EXPECT_THAT(fault(changed("\"answer\"", "\"reply\"")), HasSubstr("answer: is missing"));
+  EXPECT_THAT(fault(changed("\"7\"", "[]")), HasSubstr("answer: must be a string or an array of 1 to 16"));
+  EXPECT_THAT(fault(changed("\"7\"", "[\"7\",7]")), HasSubstr("answer[1]: is a JSON number"));
+  EXPECT_THAT(fault(changed("\"7\"", "[\"7\",\"\"]")), HasSubstr("answer[1]: is empty"));
+  EXPECT_THAT(fault(changed("\"3+4=7\"", "7")), HasSubstr("thinking: is a JSON number"));
   EXPECT_THAT(fault(changed("\"key\"", "\"kee\"")), HasSubstr("key: is missing"));
   EXPECT_THAT(fault(changed("[{", "{\"x\":[{").replace(0, 0, "")), HasSubstr("not JSON"));
   EXPECT_THAT(fault(changed("[{\"role\":\"user\",\"content\":\"3+4\"}]", "[]")),

@@ -122,8 +122,10 @@ TEST(WorkCheck, DoesNotBelieveNumbersThatAreTooLarge) {
 TEST(WorkCheck, ReadsTheWorkOfEveryShippedProblem) {
   const auto set = read_problems(SAMBAY_SOURCE_DIR "/models/pocket/problems.jsonl");
   ASSERT_TRUE(set) << set.error().message;
-  for (const Problem& problem : set->problems)
-    EXPECT_EQ(arithmetic_fault(problem.thinking), "") << problem.key << "\n" << problem.thinking;
+  for (const Problem& problem : set->problems) {
+    ASSERT_TRUE(problem.thinking) << problem.key;
+    EXPECT_EQ(arithmetic_fault(*problem.thinking), "") << problem.key << "\n" << *problem.thinking;
+  }
 }
 
 }  // namespace

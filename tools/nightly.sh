@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tools/nightly.sh [HOURS]: what takes too long for ./check: clang-tidy over everything, the thread sanitizer, the kernels on ARM, the
-# fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
+# tools/nightly.sh [HOURS]: what takes too long for ./check: all tests under the address sanitizer, clang-tidy over everything, the
+# thread sanitizer, the kernels on ARM, the fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
 # counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
@@ -65,6 +65,7 @@ microbenchmarks() {
 }
 
 install_packages "${build_packages[@]}" "${check_packages[@]}" "${bench_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest || exit 1
+part "all tests under the address and undefined-behaviour sanitizers" ./check asan-build asan-tests
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan

@@ -63,7 +63,8 @@ TEST(MemoryPlan, IsTheSumOfItsParts) {
   EXPECT_EQ(plan.bytes_of("kv_shared"), plan.caches.group_bytes(1));
   EXPECT_EQ(plan.bytes_of("kv_window"), plan.caches.group_bytes(0));
   EXPECT_EQ(plan.bytes_of("state"), plan.caches.state_bytes());
-  EXPECT_EQ(plan.bytes_of("logits"), (4 + 12) * 32768) << "one row, a weight and a candidate of the sampler";
+  EXPECT_EQ(plan.bytes_of("logits"), (4 + 12 + 4) * 32768)
+      << "one row, a weight and a candidate of the sampler, and the row that the engine copies";
   EXPECT_EQ(plan.bytes_of("embedding"), 32768 * 512 / 32 * 34);
 }
 

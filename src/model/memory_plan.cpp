@@ -14,7 +14,7 @@ namespace {
 
 // The program itself, its libraries, its threads' stacks and what the C++ library keeps: measured (docs/
 // testing.md, "Memory").
-constexpr int64_t kProgramBytes = int64_t{6} << 20;
+constexpr int64_t kProgramBytes = int64_t{9} << 20;
 constexpr int64_t kSamplerBytesPerToken =
     8 + 4 + 4;                         // SamplerScratch: a weight and a candidate; a copied logit
 constexpr int kShortestContext = 256;  // that is worth advising

@@ -74,7 +74,8 @@ def tolerance(kind, expected):
     if kind == GGMLQuantizationType.BF16:
         return size * 2.0**-8
     if kind == GGMLQuantizationType.Q8_0:
-        blocks = size.reshape(-1, 32).max(axis=1, keepdims=True) / 127 * (0.5 + 127 * 2.0**-11) * 1.0001
+        # Half a level; and 127 levels of a scale that is rounded to f16, whose smallest step is 2^-24.
+        blocks = size.reshape(-1, 32).max(axis=1, keepdims=True) / 127 * (0.5 + 127 * 2.0**-11) * 1.0001 + 127 * 2.0**-25
         return np.broadcast_to(blocks, (blocks.size, 32)).reshape(size.shape)
     if kind.name in STEPS:
         elems = GGML_QUANT_SIZES[kind][0]

@@ -33,7 +33,14 @@ class Element:
         return self.browser.call("POST" if body is not None else "GET", f"element/{self.id}/{path}", body)
 
     def click(self):
-        self.do("click", {})
+        """Clicks; again if the page scrolled away from under the pointer while an answer was streaming, as a person would."""
+        for attempt in range(50):
+            try:
+                return self.do("click", {})
+            except AssertionError as error:
+                if "click intercepted" not in str(error) or attempt == 49:
+                    raise
+                time.sleep(0.1)
 
     def type(self, text):
         self.do("value", {"text": text})

@@ -23,7 +23,7 @@ constexpr const char* kExamples = R"(Examples:
   sambay bench ... --csv > run.csv; sambay bench plot run.csv -o run.svg --kind depth
 
 -p, -n, -d, --batch, -t and --kv take lists (128,512); every combination is run. `read` is the share of the
-memory's bandwidth, `arith` that of the int8 multiplications, both measured between the repetitions.)";
+memory's bandwidth, `arith` that of the int8 multiplications, both as they were in the course of the run.)";
 
 struct BenchCommand {
   BenchOptions bench;
@@ -31,7 +31,7 @@ struct BenchCommand {
               kv = "f16";
   std::string long_run;
   int concurrency = 1;
-  bool json = false, csv = false;
+  bool json = false, csv = false, profile = false;
 };
 
 Result<void> read_lists(BenchCommand& c) {
@@ -67,7 +67,10 @@ Result<int> run(BenchCommand& c) {
   };
   events.result = [&](const BenchModel& m, const BenchResult& r) -> Result<void> {
     line.clear();
-    return write_stdout(c.json ? bench_json_row(m, r) : c.csv ? bench_csv_row(m, r) : bench_table_row(r));
+    const bool show_profile = c.profile && !r.profile.empty();
+    if (c.json) return write_stdout(bench_json_row(m, r, show_profile));
+    if (c.csv) return write_stdout(bench_csv_row(m, r));
+    return write_stdout(bench_table_row(r) + (show_profile ? bench_table_profile(r) : ""));
   };
   auto results = run_bench(c.bench, events);
   line.clear();
@@ -150,7 +153,8 @@ void add_options(CLI::App* cmd, BenchCommand& c) {
   cmd->add_option("--chunk,--ubatch-size", o.chunk, "Prompt rows per step (256)");
   add_memory_option(*cmd, o.memory_limit);
   auto* json = cmd->add_flag("--json", c.json, "JSON Lines, one object per result");
-  cmd->add_flag("--csv", c.csv, "CSV with a head line")->excludes(json);
+  auto* csv = cmd->add_flag("--csv", c.csv, "CSV with a head line")->excludes(json);
+  cmd->add_flag("--profile", c.profile, "Below each result: which operations took the time")->excludes(csv);
 }
 
 }  // namespace

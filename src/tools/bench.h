@@ -12,6 +12,7 @@
 #include "sambay/error.h"
 #include "tensor/dtype.h"
 #include "tools/ceilings.h"
+#include "tools/watched_ops.h"
 
 namespace sambay {
 
@@ -51,10 +52,12 @@ struct BenchResult {
   int64_t peak_bytes = 0;         ///< resident, without the bandwidth probe's memory
   int64_t planned_bytes = 0;
   double bytes_per_token = 0, multiply_adds_per_token = 0;  ///< that a token needs at least
-  Ceilings ceilings;           ///< medians of those measured around the repetitions
-  double bandwidth_share = 0;  ///< medians over the repetitions, each against the probes around it
+  Ceilings ceilings;           ///< medians over the repetitions of the means in each of them
+  double bandwidth_share = 0;  ///< medians over the repetitions, each against the ceilings seen in its course
   double arithmetic_share = 0;
-  double other_cpu = 0;  ///< what others took of the machine meanwhile
+  double other_cpu = 0;         ///< what others took of the machine meanwhile
+  std::vector<OpTime> profile;  ///< of one repetition, the longest first
+  double profile_seconds = 0;   ///< that repetition
 };
 
 /// The model as it runs.
@@ -83,8 +86,11 @@ std::string bench_table_head(const BenchModel& model);
 std::string bench_table_row(const BenchResult& result);
 /// The ceilings, and how long-sampled results came about.
 std::string bench_table_foot(const BenchModel& model, const std::vector<BenchResult>& results);
+/// Where the time of a result went.
+std::string bench_table_profile(const BenchResult& result);
 std::string bench_csv_head();
 std::string bench_csv_row(const BenchModel& model, const BenchResult& result);
-std::string bench_json_row(const BenchModel& model, const BenchResult& result);
+/// with_profile: one more member, "profile".
+std::string bench_json_row(const BenchModel& model, const BenchResult& result, bool with_profile = false);
 
 }  // namespace sambay

@@ -29,6 +29,7 @@ BenchResult long_result(const LongRun& run, const BenchResult& prefill,
   const auto median = [](const BenchResult& r) { return r.tokens_per_s.median; };
   BenchResult result = samples.back();  // kv, threads, ceilings
   result.test = "long-sampled";
+  result.profile.clear();
   result.prompt = run.prompt, result.depth = run.prompt + run.generate;
   result.batch = run.concurrency, result.tokens = run.generate;
   result.tokens_per_s = {tokens / whole(median),

@@ -40,6 +40,26 @@ std::string bench_table_row(const BenchResult& r) {
       percent(r.other_cpu));
 }
 
+std::string bench_table_profile(const BenchResult& r) {
+  std::string text =
+      fmt::format("\n  {:<34} {:>7} {:>10} {:>7} {:>8} {:>6} {:>9} {:>6}\n", "where the time goes", "calls",
+                  "ms", "share", "GB/s", "read", "G mul/s", "arith");
+  double rest = r.profile_seconds;
+  for (const OpTime& op : r.profile) {
+    rest -= op.seconds;
+    text += fmt::format("  {:<34} {:>7} {:>10.2f} {:>7}", op.op, op.calls, 1e3 * op.seconds,
+                        percent(op.seconds / r.profile_seconds));
+    const double bytes = op.weight_bytes / op.seconds, multiply_adds = op.multiply_adds / op.seconds;
+    if (op.multiply_adds > 0)
+      text +=
+          fmt::format(" {:>8.1f} {:>6} {:>9.1f} {:>6}", bytes / 1e9, percent(bytes / r.ceilings.read_bytes),
+                      multiply_adds / 1e9, percent(multiply_adds / r.ceilings.int8));
+    text += "\n";
+  }
+  return text + fmt::format("  {:<34} {:>7} {:>10.2f} {:>7}\n\n", "between ops", "", 1e3 * rest,
+                            percent(rest / r.profile_seconds));
+}
+
 std::string bench_table_foot(const BenchModel& model, const std::vector<BenchResult>& results) {
   std::map<int, std::vector<const BenchResult*>> by_threads;
   for (const BenchResult& r : results) by_threads[r.threads].push_back(&r);
@@ -82,7 +102,7 @@ std::string bench_csv_row(const BenchModel& m, const BenchResult& r) {
                             r.other_cpu, m.load_seconds);
 }
 
-std::string bench_json_row(const BenchModel& m, const BenchResult& r) {
+std::string bench_json_row(const BenchModel& m, const BenchResult& r, bool with_profile) {
   nlohmann::ordered_json line = {
       {"model", m.name},
       {"type", m.type},
@@ -99,6 +119,16 @@ std::string bench_json_row(const BenchModel& m, const BenchResult& r) {
       {"peak_bytes", r.peak_bytes},
       {"bandwidth_share", r.bandwidth_share},
       {"arithmetic_share", r.arithmetic_share}};
+  if (with_profile) {
+    line["profile"] = nlohmann::ordered_json::array();
+    for (const OpTime& op : r.profile)
+      line["profile"].push_back({{"op", op.op},
+                                 {"calls", op.calls},
+                                 {"seconds", op.seconds},
+                                 {"share", op.seconds / r.profile_seconds},
+                                 {"weight_bytes", op.weight_bytes},
+                                 {"multiply_adds", op.multiply_adds}});
+  }
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -20,10 +20,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Ceilings larger(const Ceilings& a, const Ceilings& b) {
-  return {std::max(a.read_bytes, b.read_bytes), std::max(a.int8, b.int8), std::max(a.f32, b.f32)};
-}
-
 template <class T, class F>
 double median_of(const std::vector<T>& values, F&& number) {
   std::vector<double> numbers;
@@ -60,7 +56,8 @@ Result<void> BenchSession::check_stop() const {
 
 Result<void> BenchSession::load() {
   SAMBAY_TRY_VOID(check_stop());
-  SAMBAY_TRY(ops_, make_cpu_ops({asked_threads_, o_.isa}), "starting");
+  SAMBAY_TRY(std::unique_ptr<Ops> ops, make_cpu_ops({asked_threads_, o_.isa}), "starting");
+  ops_ = std::make_unique<WatchedOps>(std::move(ops));
   threads_ = ops_->threads();
   try {
     pool_ = std::make_unique<ThreadPool>(std::max(threads_, kThreadsToPin));
@@ -149,16 +146,25 @@ Result<void> BenchSession::warm_up(const BenchCase& c) {
   return {};
 }
 
-Result<double> BenchSession::repetition(const BenchCase& c) {
+Result<void> BenchSession::run_once(const BenchCase& c) {
+  if (c.test == BenchTest::decode) return decode_tokens(c, c.tokens);
+  SAMBAY_TRY_VOID(read_prompt(c));
+  tokens_[0] = argmax(std::span(logits_).first(static_cast<size_t>(model_->info().vocab)));
+  return {};
+}
+
+Result<BenchSession::Repetition> BenchSession::repetition(const BenchCase& c) {
   sequences_->start_at(c.depth, c.tokens);
+  std::vector<Ceilings> seen = {probe_->sample()};
+  ops_->start([&] { seen.push_back(probe_->sample()); });
   const auto start = Clock::now();
-  if (c.test == BenchTest::decode) {
-    SAMBAY_TRY_VOID(decode_tokens(c, c.tokens));
-  } else {
-    SAMBAY_TRY_VOID(read_prompt(c));
-    tokens_[0] = argmax(std::span(logits_).first(static_cast<size_t>(model_->info().vocab)));
-  }
-  return seconds_since(start);
+  const auto done = run_once(c);
+  const double seconds = seconds_since(start) - ops_->paused_seconds();
+  std::vector<OpTime> profile = ops_->times();
+  ops_->start();  // nobody to call any more
+  SAMBAY_TRY_VOID(done);
+  seen.push_back(probe_->sample());
+  return Repetition{seconds, mean_of(seen), std::move(profile)};
 }
 
 Result<BenchResult> BenchSession::measure(const BenchCase& c) {
@@ -171,13 +177,10 @@ Result<BenchResult> BenchSession::measure(const BenchCase& c) {
   SAMBAY_TRY_VOID(warm_up(c));
   std::vector<Repetition> repetitions;
   const OtherCpu others;
-  Ceilings before = probe_->all();
   for (int r = 0; r < o_.repetitions; r++) {
     tell(fmt::format("{}, {} of {}", what, r + 1, o_.repetitions));
-    SAMBAY_TRY(const double seconds, repetition(c), "bench");
-    const Ceilings after = probe_->all();
-    repetitions.push_back({seconds, larger(before, after)});
-    before = after;
+    SAMBAY_TRY(Repetition done, repetition(c), "bench");
+    repetitions.push_back(std::move(done));
   }
   BenchResult result = summarize(c, repetitions);
   result.other_cpu = others.share();
@@ -212,6 +215,13 @@ BenchResult BenchSession::summarize(const BenchCase& c, const std::vector<Repeti
   result.arithmetic_share = median_of(repetitions, [&](const Repetition& r) {
     return (work.int8 / r.ceilings.int8 + work.f32 / r.ceilings.f32) / r.seconds;
   });
+  // The profile is that of the repetition in the middle, as the speed is.
+  std::vector<const Repetition*> by_time;
+  for (const Repetition& r : repetitions) by_time.push_back(&r);
+  std::ranges::sort(by_time, {}, [](const Repetition* r) { return r->seconds; });
+  const Repetition& middle = *by_time[by_time.size() / 2];
+  result.profile = middle.profile;
+  result.profile_seconds = middle.seconds;
   result.planned_bytes = plan_memory(subject_.footprint, c.memory(kv_, o_.chunk, threads_)).total();
   return result;
 }

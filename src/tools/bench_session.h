@@ -9,12 +9,12 @@
 #include "base/thread_pool.h"
 #include "formats/checkpoint.h"
 #include "model/model.h"
-#include "ops/ops.h"
 #include "tools/bench.h"
 #include "tools/bench_plan.h"
 #include "tools/model_work.h"
 #include "tools/sequence_set.h"
 #include "tools/synthetic.h"
+#include "tools/watched_ops.h"
 
 namespace sambay {
 
@@ -42,8 +42,9 @@ class BenchSession {
 
  private:
   struct Repetition {
-    double seconds;
-    Ceilings ceilings;
+    double seconds;     // without the looks at the ceilings in between
+    Ceilings ceilings;  // mean of those looks, and of one before and one after
+    std::vector<OpTime> profile;
   };
 
   Result<void> load_model_and_work();
@@ -51,7 +52,8 @@ class BenchSession {
   Result<void> read_prompt(const BenchCase& c);
   Result<void> decode_tokens(const BenchCase& c, int tokens);
   Result<void> warm_up(const BenchCase& c);
-  Result<double> repetition(const BenchCase& c);
+  Result<void> run_once(const BenchCase& c);
+  Result<Repetition> repetition(const BenchCase& c);
   BenchResult summarize(const BenchCase& c, const std::vector<Repetition>& repetitions) const;
   Result<void> check_stop() const;
   void tell(const std::string& line) const;
@@ -69,7 +71,7 @@ class BenchSession {
   // In this order: the model goes before what it reads.
   std::unique_ptr<ThreadPool> pool_;  // of the probe and of what fills caches
   std::unique_ptr<SyntheticModel> synthetic_;
-  std::unique_ptr<Ops> ops_;
+  std::unique_ptr<WatchedOps> ops_;
   std::unique_ptr<Model> model_;
   std::optional<ModelWork> work_;
   std::optional<CeilingProbe> probe_;

@@ -19,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 constexpr double kPassSeconds = 0.003;  // of a multiplication probe: long beside the start of the threads
 constexpr int kReadPasses = 2, kMultiplyPasses = 4;  // of which the best counts
 constexpr int64_t kReadGrain = 4096;
+constexpr int kReadKinds = 2;    // in the kernel table
+constexpr int kSampleParts = 4;  // a sample reads one part; the L3 has forgotten it when its turn comes again
 
 }  // namespace
 
@@ -28,6 +30,18 @@ Spread spread_of(std::vector<double> values) {
   const size_t middle = values.size() / 2;
   const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   return {median, values.front(), values.back()};
+}
+
+Ceilings mean_of(const std::vector<Ceilings>& samples) {
+  SAMBAY_CHECK(!samples.empty(), "mean of nothing");
+  Ceilings mean;
+  const auto count = static_cast<double>(samples.size());
+  for (const Ceilings& c : samples) {
+    mean.read_bytes += c.read_bytes / count;
+    mean.int8 += c.int8 / count;
+    mean.f32 += c.f32 / count;
+  }
+  return mean;
 }
 
 Result<CeilingProbe> CeilingProbe::create(const CpuKernels& kernels, ThreadPool& pool, int threads,
@@ -59,22 +73,28 @@ double CeilingProbe::time(const std::function<void(int thread)>& work) {
   return std::chrono::duration<double>(*std::max_element(done.begin(), done.end()) - start).count();
 }
 
-double CeilingProbe::read_bytes_per_s() {
-  const auto* data = reinterpret_cast<const uint8_t*>(memory_.data());
-  const int64_t part = memory_.bytes() / threads_ / kReadGrain * kReadGrain;
+double CeilingProbe::read(int kind, const std::byte* data, int64_t bytes) {
+  const auto* begin = reinterpret_cast<const uint8_t*>(data);
+  const int64_t part = bytes / threads_ / kReadGrain * kReadGrain;
   std::atomic<uint64_t> used{0};  // what was read must matter
+  const double seconds =
+      time([&](int thread) { used ^= kernels_->read_memory[kind](begin + thread * part, part); });
+  return static_cast<double>(part * threads_) / seconds;
+}
+
+double CeilingProbe::read_bytes_per_s() {
   double best = 0;
   for (int pass = 0; pass < kReadPasses; pass++)
-    for (const auto read : kernels_->read_memory) {
-      const double seconds = time([&](int thread) { used ^= read(data + thread * part, part); });
-      best = std::max(best, static_cast<double>(part * threads_) / seconds);
+    for (int kind = 0; kind < kReadKinds; kind++) {
+      const double speed = read(kind, memory_.data(), memory_.bytes());
+      if (speed > best) best = speed, best_read_ = kind;
     }
   return best;
 }
 
-double CeilingProbe::multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds) {
+double CeilingProbe::multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds, int passes) {
   double best = 0;
-  for (int pass = 0; pass < kMultiplyPasses;) {
+  for (int pass = 0; pass < passes;) {
     std::atomic<int64_t> done{0};
     const double seconds = time([&](int) { done += probe(rounds); });
     if (seconds < kPassSeconds && rounds < (int64_t{1} << 40)) {
@@ -87,7 +107,16 @@ double CeilingProbe::multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds)
   return best;
 }
 
-double CeilingProbe::int8_per_s() { return multiply(kernels_->multiply_int8, int8_rounds_); }
-double CeilingProbe::f32_per_s() { return multiply(kernels_->multiply_f32, f32_rounds_); }
+double CeilingProbe::int8_per_s() { return multiply(kernels_->multiply_int8, int8_rounds_, kMultiplyPasses); }
+double CeilingProbe::f32_per_s() { return multiply(kernels_->multiply_f32, f32_rounds_, kMultiplyPasses); }
+
+Ceilings CeilingProbe::sample() {
+  if (best_read_ < 0) read_bytes_per_s();
+  const int64_t bytes = memory_.bytes() / kSampleParts;
+  const double read_speed = read(best_read_, memory_.data() + sampled_at_ * bytes, bytes);
+  sampled_at_ = (sampled_at_ + 1) % kSampleParts;
+  return {read_speed, multiply(kernels_->multiply_int8, int8_rounds_, 1),
+          multiply(kernels_->multiply_f32, f32_rounds_, 1)};
+}
 
 }  // namespace sambay

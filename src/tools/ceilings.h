@@ -22,6 +22,9 @@ struct Ceilings {
   double int8 = 0, f32 = 0;  ///< multiply-adds
 };
 
+/// The mean of at least one.
+Ceilings mean_of(const std::vector<Ceilings>& samples);
+
 /// The smallest, the middle and the largest of several measurements.
 struct Spread {
   double median = 0, min = 0, max = 0;
@@ -45,7 +48,10 @@ class CeilingProbe {
   double read_bytes_per_s();
   double int8_per_s();
   double f32_per_s();
-  Ceilings all() { return {read_bytes_per_s(), int8_per_s(), f32_per_s()}; }
+  /// What the machine could do just now: one pass of each, some 10 ms together. Neighbours on the same
+  /// processor come and go within milliseconds, so what a run is held against are many of these taken in its
+  /// course, not the best of a few.
+  Ceilings sample();
   int64_t bytes() const { return memory_.bytes(); }
   const char* int8_instructions() const { return kernels_->int8_instructions; }
 
@@ -54,12 +60,15 @@ class CeilingProbe {
       : kernels_(&kernels), pool_(&pool), threads_(threads) {}
   /// Seconds from the moment when all threads are ready until the last is done.
   double time(const std::function<void(int thread)>& work);
-  double multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds);
+  double multiply(int64_t (*probe)(int64_t rounds), int64_t& rounds, int passes);
+  double read(int kind, const std::byte* data, int64_t bytes);
 
   const CpuKernels* kernels_;
   ThreadPool* pool_;
   int threads_;
   Buffer memory_;
+  int best_read_ = -1;                                    // of the kernels' two; -1: not known yet
+  int64_t sampled_at_ = 0;                                // where the next sample reads
   int64_t int8_rounds_ = 1 << 16, f32_rounds_ = 1 << 16;  // of one pass; grow until it takes long enough
 };
 

@@ -1,15 +1,16 @@
 // A fixed set of workers for the kernels.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
 
 namespace sambay {
 
-/// N threads, the caller being the first, each pinned to its own core. Work is split statically, nothing is
-/// allocated per call, and a call returns when every part is done. Workers spin briefly between calls and
-/// then sleep. One thread at a time may call run(); calls do not nest.
+/// N threads, the caller being the first, each pinned to its own core. Nothing is allocated per call, and a
+/// call returns when every part is done. Workers spin briefly between calls and then sleep. One thread at a
+/// time may call run(); calls do not nest.
 class ThreadPool {
  public:
   /// thread_count >= 1. The calling thread becomes thread 0 of every run(). pin: give each thread (the caller
@@ -43,6 +44,27 @@ class ThreadPool {
       const int64_t last = grains * (thread + 1) / thread_count_ * grain;
       const int64_t clipped = last < count ? last : count;
       if (first < clipped) fn(first, clipped);
+    });
+  }
+
+  /// The same work in more and smaller ranges, which threads take one after another, large ones first
+  /// ("guided" in OpenMP's words): a core that others slow down takes fewer. Which thread gets what is not
+  /// reproducible, so results must not depend on it.
+  template <class F>
+  void parallel_for_guided(int64_t count, int64_t grain, F&& fn) {
+    if (count <= 0) return;
+    if (thread_count_ == 1 || count <= grain) return fn(int64_t{0}, count);
+    std::atomic<int64_t> next{0};
+    run([&](int) {
+      int64_t first = next.load(std::memory_order_relaxed);
+      while (first < count) {
+        const int64_t share = (count - first) / (2 * thread_count_) / grain * grain;
+        const int64_t size = share > grain ? share : grain;
+        const int64_t last = size < count - first ? first + size : count;
+        if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed)) continue;
+        fn(first, last);
+        first = next.load(std::memory_order_relaxed);
+      }
     });
   }
 

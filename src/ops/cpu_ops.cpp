@@ -25,6 +25,7 @@ namespace {
 constexpr int64_t kElementGrain = 2048;  // elements of an elementwise op
 constexpr int64_t kChannelGrain = 64;    // channels of convolution and scan
 constexpr int64_t kOutputGrain = 8;      // output rows of a matrix product
+constexpr int64_t kFewInputs = 16, kPanelGrain = 4;
 
 const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
 
@@ -140,7 +141,7 @@ class CpuOps final : public Ops {
     SAMBAY_CHECK(dt_raw.cols == u.cols && u.cols == y.cols && b.cols == w.state && c.cols == w.state,
                  shape("selective_scan", u));
     const StateRows out(batch, memory, state.ssm_offset);
-    pool_.parallel_for(u.cols, kChannelGrain, [&](int64_t first, int64_t last) {
+    pool_.parallel_for_guided(u.cols, kChannelGrain, [&](int64_t first, int64_t last) {
       for (const SeqRows& s : batch.sequences) {
         ScanArgs args{};
         args.dt = dt_raw.row(s.first_row), args.dt_stride = dt_raw.stride;
@@ -237,8 +238,10 @@ class CpuOps final : public Ops {
     args.y = y.data;
     args.y_stride = y.stride;
     quantize_input(x, args);
-    // Whole panels, so that each thread streams contiguous memory.
-    pool_.parallel_for(panel_count(w.rows), 1, [&](int64_t first, int64_t last) {
+    // Whole panels, so that each thread streams contiguous memory; a few at once where all inputs pass by for
+    // each of them.
+    const int64_t grain = x.rows > kFewInputs ? kPanelGrain : 1;
+    pool_.parallel_for_guided(panel_count(w.rows), grain, [&](int64_t first, int64_t last) {
       PanelArgs mine = args;
       mine.first = first * kPanelRows;
       mine.last = std::min(w.rows, last * kPanelRows);

@@ -26,13 +26,32 @@ TEST(ThreadPool, ParallelForCoversEveryIndexOnceForAnyCountAndGrain) {
     for (int64_t count : {0, 1, 7, 8, 9, 64, 1000})
       for (int64_t grain : {1, 8, 64}) {
         std::vector<std::atomic<int>> seen(static_cast<size_t>(count));
-        pool.parallel_for(count, grain, [&](int64_t first, int64_t last) {
+        const auto visit = [&](int64_t first, int64_t last) {
           EXPECT_EQ(first % grain, 0);
           for (int64_t i = first; i < last; i++) seen[static_cast<size_t>(i)]++;
-        });
+        };
+        pool.parallel_for(count, grain, visit);
         for (auto& n : seen) ASSERT_EQ(n, 1) << threads << " threads, count " << count << ", grain " << grain;
+        pool.parallel_for_guided(count, grain, visit);
+        for (auto& n : seen) ASSERT_EQ(n, 2) << threads << " threads, count " << count << ", grain " << grain;
       }
   }
+}
+
+TEST(ThreadPool, AGuidedLoopGivesASlowThreadLess) {
+  ThreadPool pool(2, false);
+  std::atomic<bool> first_taken = false;
+  std::atomic<int64_t> done = 0;
+  int64_t of_slow = 0;
+  // Whoever comes first is held up until the other has done everything else.
+  pool.parallel_for_guided(1000, 1, [&](int64_t first, int64_t last) {
+    const bool slow = !first_taken.exchange(true);
+    if (slow) of_slow = last - first;
+    done += last - first;
+    while (slow && done < 1000) std::this_thread::yield();
+  });
+  EXPECT_EQ(done, 1000);
+  EXPECT_LE(of_slow, 1000 / 4);  // a split in advance would have given it half
 }
 
 TEST(ThreadPool, WorkersThatFellAsleepWakeUpAgain) {

@@ -44,17 +44,17 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(*args):
-    process = subprocess.Popen([PROGRAM, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen([PROGRAM, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True) as process:
         served = Serving(process)
-        assert served.port, f"it did not start: {args}"
         drain = threading.Thread(target=process.stderr.read, daemon=True)
         drain.start()
-        yield served
-    finally:
-        process.terminate()
-        status = process.wait(60)
-        process.stderr.close()
+        try:
+            assert served.port, f"it did not start: {args}"
+            yield served
+        finally:
+            process.terminate()
+            status = process.wait(60)
+            drain.join()
     assert status == 0, (args, status)
 
 

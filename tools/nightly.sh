@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools/nightly.sh [HOURS]: what takes too long for ./check: all tests under the address sanitizer, clang-tidy over everything, the
-# thread sanitizer, the kernels on ARM, the fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
+# thread sanitizer, all requests of the equality tests, the kernels on ARM, the fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
 # counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
@@ -33,6 +33,12 @@ tsan() {
     -DSAMBAY_SANITIZE=thread -DSAMBAY_TESTS=ON &&
     build build/tsan && TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure --no-tests=error -j "$(nproc)" \
     -R 'Engine|Scheduler|CachePools|ThreadPool|Generation|Equality'
+}
+
+# Every case of the equality tests, of which ./check takes a part, on the fast kernels.
+equality() {
+  configure build "${release_options[@]}" -DSAMBAY_TESTS=ON -DSAMBAY_WERROR=ON && build build engine_tests &&
+    SAMBAY_EQUALITY_CASES=200 build/tests/engine_tests --gtest_filter='EqualityTest.*' --gtest_brief=1
 }
 
 fuzz() {
@@ -69,6 +75,7 @@ part "all tests under the address and undefined-behaviour sanitizers" ./check as
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan
+part "the same bits in any company: all 200 requests" equality
 part "kernels on 64-bit ARM, in qemu" tools/check_arm.sh
 part "fuzzing for $hours hours" fuzz
 part "micro-benchmarks, each for a moment" microbenchmarks

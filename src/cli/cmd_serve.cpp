@@ -28,7 +28,7 @@ SIGTERM or Ctrl-C: no new requests, those that run may end; a second time: at on
 
 struct ServeFlags {
   server::ServeOptions serve;
-  std::string kv = "f16", kv_k, kv_v, prefix_cache, spill_limit, reasoning_format = "auto", seed = "-1";
+  std::string kv = "f16", kv_k, kv_v, spill_limit, reasoning_format = "auto", seed = "-1";
   int cache_ram_mib = -1;
   std::optional<double> timeout;
   std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
@@ -65,12 +65,7 @@ void adjust(const ServeFlags& f, SamplingOptions& s) {
 Result<void> resolve(ServeFlags& f) {
   server::ServeOptions& o = f.serve;
   SAMBAY_TRY(o.engine.kv, kv_type(f), "serve");
-  if (f.cache_ram_mib >= 0) o.prefix_cache_bytes = int64_t{f.cache_ram_mib} << 20;
-  if (f.prefix_cache == "0") {
-    o.prefix_cache_bytes = 0;
-  } else if (!f.prefix_cache.empty()) {
-    SAMBAY_TRY(o.prefix_cache_bytes, parse_byte_size(f.prefix_cache), "--prefix-cache");
-  }
+  if (f.cache_ram_mib >= 0 && !o.prefix_cache_bytes) o.prefix_cache_bytes = int64_t{f.cache_ram_mib} << 20;
   if (!f.spill_limit.empty()) {
     SAMBAY_TRY(o.engine.spill_bytes, parse_byte_size(f.spill_limit), "--spill");
   }
@@ -114,8 +109,9 @@ void add_model_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--chunk,--ubatch-size", e.chunk, "-ub; prompt tokens per step (256)")->group(group);
   cmd->add_option("--isa", e.isa, "Instruction set (best supported)")->group(group);
   cmd->add_option("--chat-template", e.chat_template, "Force a template family: phi")->group(group);
-  cmd->add_option("--prefix-cache", f.prefix_cache,
-                  "Bytes for the prefix cache, e.g. 512M; 0 = none (1G, or what --memory leaves)")
+  add_total_context_option(*cmd, e.total_context)->group(group);
+  add_prefix_cache_option(*cmd, f.serve.prefix_cache_bytes)
+      ->description("Bytes for the prefix cache, e.g. 512M; 0 = none (1G, or what --memory leaves)")
       ->group(group);
   cmd->add_option("--cache-ram", f.cache_ram_mib, "The same in MiB")->group(group);
   cmd->add_flag("--share-prefix-cache", e.share_prefix_cache, "Keys may find each other's prefixes")

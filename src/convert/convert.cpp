@@ -1,7 +1,6 @@
 #include "convert/convert.h"
 
 #include <fmt/core.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 
 #include "base/printable.h"
 #include "base/release_pages.h"
+#include "base/running_hash.h"
 #include "base/thread_pool.h"
 #include "convert/encode.h"
 #include "convert/importance.h"
@@ -124,7 +124,7 @@ class Converter {
     const bool is_ours = checkpoint_.kind() == CheckpointKind::gguf;
     const Transform transform = is_ours ? Transform::none : specs_[i].transform;
     ConvertReport::Group& group = report_.groups[static_cast<size_t>(tensor_group(specs_[i].role))];
-    Checksum checksum;
+    RunningHash checksum;
     const int64_t element_count = specs_[i].element_count();
     for (int64_t first = 0; first < element_count; first += kPieceElements) {
       if (options_.should_stop && options_.should_stop())
@@ -132,7 +132,7 @@ class Converter {
       const int64_t count = std::min(kPieceElements, element_count - first);
       auto piece = encoder_.encode(source, transform, target, first, count, importance_[i]);
       if (!piece) return tl::unexpected(std::move(piece).error().during(checkpoint_.name()));
-      checksum.add(piece->bytes);
+      checksum.update(piece->bytes);
       SAMBAY_TRY_VOID(writer.write(piece->bytes));
       group.squared_error += piece->squared_error;
       group.squared_sum += piece->squared_sum;
@@ -145,7 +145,7 @@ class Converter {
       done_bytes_ += static_cast<int64_t>(piece->bytes.size());
       tell(false, done_bytes_, source.name);
     }
-    expected_.checksums[i] = checksum.value();
+    expected_.checksums[i] = checksum.digest();
     return {};
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/release_pages.h"
+#include "base/running_hash.h"
 #include "formats/checkpoint.h"
 #include "formats/quality_card.h"
 
@@ -60,17 +61,17 @@ Result<void> check_card(const Checkpoint& file, const GgufExpectation& expected)
 
 Result<void> check_tensor(const TensorView& view, uint64_t expected, const VerifyCallbacks& callbacks,
                           int64_t& done_bytes) {
-  Checksum checksum;
+  RunningHash checksum;
   for (size_t first = 0; first < view.bytes.size(); first += kPieceBytes) {
     if (callbacks.should_stop && callbacks.should_stop())
       return fail(ErrorCode::cancelled, "interrupted; nothing was written");
     const auto piece = view.bytes.subspan(first, std::min(kPieceBytes, view.bytes.size() - first));
-    checksum.add(piece);
+    checksum.update(piece);
     release_pages(piece);
     done_bytes += static_cast<int64_t>(piece.size());
     if (callbacks.progress) callbacks.progress(done_bytes, view.name);
   }
-  return checksum.value() == expected ? Result<void>{} : differs("tensor " + view.name);
+  return checksum.digest() == expected ? Result<void>{} : differs("tensor " + view.name);
 }
 
 }  // namespace

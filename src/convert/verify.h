@@ -1,13 +1,9 @@
 // Reading a written GGUF back and comparing it with what should be in it.
 #pragma once
 
-#include <xxhash.h>
-
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,17 +14,6 @@
 #include "text/tokenizer_data.h"
 
 namespace sambay {
-
-/// XXH3 of bytes that come in pieces.
-class Checksum {
- public:
-  Checksum() : state_(XXH3_createState(), XXH3_freeState) { XXH3_64bits_reset(state_.get()); }
-  void add(std::span<const std::byte> bytes) { XXH3_64bits_update(state_.get(), bytes.data(), bytes.size()); }
-  uint64_t value() const { return XXH3_64bits_digest(state_.get()); }
-
- private:
-  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
-};
 
 struct GgufExpectation {
   SambaYConfig config;

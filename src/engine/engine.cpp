@@ -63,20 +63,6 @@ DType kv_dtype(KvType type) {
   return DType::f16;
 }
 
-/// As many tokens for all sequences together as the limit allows, at least one context.
-int64_t largest_total(const ModelFootprint& footprint, MemoryRequest request, int64_t limit) {
-  int64_t low = request.positions, high = int64_t{request.positions} * request.sequences;
-  if (limit == 0) return high;
-  while (low < high) {
-    request.total_positions = low + (high - low + 1) / 2;
-    if (plan_memory(footprint, request).total() <= limit)
-      low = request.total_positions;
-    else
-      high = request.total_positions - 1;
-  }
-  return low;
-}
-
 /// What will be allocated, if the limit allows it.
 Result<MemoryPlan> plan_engine(const EngineOptions& o, const Checkpoint& checkpoint, int context) {
   SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
@@ -88,13 +74,8 @@ Result<MemoryPlan> plan_engine(const EngineOptions& o, const Checkpoint& checkpo
   MemoryKnobs knobs;
   knobs.sequences = "--parallel";
   SAMBAY_TRY_VOID(check_memory(footprint, request, o.memory_limit, knobs));
-  MemoryPlan plan = plan_memory(footprint, request);
-  const int64_t least = snapshot_bytes(plan.caches, 4 * int64_t{footprint.vocab});
-  if (o.prefix_cache_bytes > 0 && plan.caches.prefix_slots == 0)
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("prefix_cache_bytes: {} are too few for one state: at least {}",
-                            o.prefix_cache_bytes, least));
-  return plan;
+  SAMBAY_TRY_VOID(check_prefix_bytes(footprint, request, "prefix_cache_bytes"));
+  return plan_memory(footprint, request);
 }
 
 /// How a thinking section ends: the token that the model learnt for it, else the words.

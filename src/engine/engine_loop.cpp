@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/running_hash.h"
+#include "base/running_hash.h"
 
 namespace sambay {
 namespace {

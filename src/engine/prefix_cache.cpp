@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "engine/running_hash.h"
+#include "base/running_hash.h"
 
 namespace sambay {
 namespace {

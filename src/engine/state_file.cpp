@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/mapped_file.h"
-#include "engine/running_hash.h"
+#include "base/running_hash.h"
 
 namespace sambay {
 namespace {

@@ -191,6 +191,30 @@ Result<void> check_memory(const MemoryPlan& plan, int64_t limit) {
   return fail(ErrorCode::out_of_memory, too_much(plan, limit));
 }
 
+int64_t largest_total(const ModelFootprint& model, MemoryRequest request, int64_t limit) {
+  if (request.threads == 0) request.threads = physical_core_count();
+  int64_t low = request.positions, high = int64_t{request.positions} * request.sequences;
+  if (limit == 0) return high;
+  while (low < high) {
+    request.total_positions = low + (high - low + 1) / 2;
+    if (fits(model, request, limit))
+      low = request.total_positions;
+    else
+      high = request.total_positions - 1;
+  }
+  return low;
+}
+
+Result<void> check_prefix_bytes(const ModelFootprint& model, const MemoryRequest& request,
+                                const char* option) {
+  if (request.prefix_bytes == 0) return {};
+  const CachePlan caches = plan_memory(model, request).caches;
+  if (caches.prefix_slots > 0) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("{}: {} bytes are too few for one state: at least {}", option, request.prefix_bytes,
+                          snapshot_bytes(caches, saturating_multiply(4, model.vocab))));
+}
+
 int longest_context(const ModelFootprint& model, MemoryRequest request, int64_t limit) {
   const auto pages_fit = [&](int pages) {
     request.positions = std::min(pages * kPageTokens, model.max_context);

@@ -93,6 +93,15 @@ Result<void> check_memory(const ModelFootprint& model, MemoryRequest request, in
 /// The same for a plan that nobody can make smaller.
 Result<void> check_memory(const MemoryPlan& plan, int64_t limit);
 
+/// As many tokens for all sequences together as the limit (0: none) allows, from one context of
+/// `request.positions` to one for each sequence. `request.total_positions` is ignored.
+int64_t largest_total(const ModelFootprint& model, MemoryRequest request, int64_t limit);
+
+/// Errors: invalid_argument, beginning with `option`, if `prefix_bytes` is not 0 and too little for one
+/// state.
+Result<void> check_prefix_bytes(const ModelFootprint& model, const MemoryRequest& request,
+                                const char* option);
+
 /// The longest context, in whole pages and at most the model's, whose plan stays within `limit`; 0 when none
 /// does. `request.positions` is ignored.
 int longest_context(const ModelFootprint& model, MemoryRequest request, int64_t limit);

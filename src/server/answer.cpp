@@ -32,6 +32,16 @@ ApiError refused(const Error& error, const Engine& engine, const std::vector<int
   return from_engine(error);
 }
 
+/// One choice that fails fails its request: OpenAI's form has no place for an error beside other choices.
+ApiError failed_answer(const Error& error, int choice, int choice_count) {
+  ApiError result = from_engine(error);
+  if (error.code ==
+      ErrorCode::corrupt)  // no file's fault, and not the request's: a number that is not finite
+    result.status = 500, result.type = "server_error", result.code = "not_finite";
+  if (choice_count > 1) result.message = fmt::format("choice {}: {}", choice, result.message);
+  return result;
+}
+
 }  // namespace
 
 void Bell::ring() {
@@ -102,9 +112,10 @@ AnswerProducer::AnswerProducer(Call& call, Submission submission, bool streams)
       key_id_(call.caller.key_id),
       limits_(call.caller.limits),
       received_s_(call.received_s),
-      last_token_s_(static_cast<size_t>(submission_.choice_count()), -1) {}
+      progress_(static_cast<size_t>(submission_.choice_count())) {}
 
 AnswerProducer::~AnswerProducer() {
+  count_abandoned();
   log_line("info", complete_ ? "answer" : "answer_abandoned",
            {{"id", request_id_},
             {"key", key_id_},
@@ -117,30 +128,52 @@ AnswerProducer::~AnswerProducer() {
 }
 
 void AnswerProducer::measure(int choice, const Event& event) {
+  Progress& progress = progress_[static_cast<size_t>(choice)];
+  progress.usage = event.usage;
   if (event.tokens.empty()) return;
   const double now = monotonic_s();
-  double& last = last_token_s_[static_cast<size_t>(choice)];
   const int count = static_cast<int>(event.tokens.size());
-  if (last < 0)
+  if (progress.last_token_s < 0)
     service_.metrics().observe_first_token(now - received_s_);
   else
-    service_.metrics().observe_tokens(now - last, count);
-  last = now;
+    service_.metrics().observe_tokens(now - progress.last_token_s, count);
+  progress.last_token_s = now;
 }
 
 void AnswerProducer::ended(int choice, const Event& event) {
-  const bool first = choice % submission_.n == 0;
-  if (first) {
-    usage_.prompt_tokens += event.usage.prompt_tokens;
-    usage_.cached_tokens += event.usage.cached_tokens;
-  }
-  usage_.completion_tokens += event.usage.completion_tokens;
-  usage_.reasoning_tokens += event.usage.reasoning_tokens;
+  progress_[static_cast<size_t>(choice)].ended = true;
+  count(choice);
   service_.metrics().observe_answer({.finish = *event.finish,
                                      .usage = event.usage,
                                      .e2e_s = monotonic_s() - received_s_,
-                                     .first_of_request = first});
-  service_.limiter().charge_tokens(key_id_, limits_, event.usage.completion_tokens, monotonic_s());
+                                     .first_of_request = choice % submission_.n == 0});
+}
+
+/// Adds a choice to the sums and charges its tokens, once.
+void AnswerProducer::count(int choice) {
+  const Usage& usage = progress_[static_cast<size_t>(choice)].usage;
+  if (choice % submission_.n == 0) {
+    usage_.prompt_tokens += usage.prompt_tokens;
+    usage_.cached_tokens += usage.cached_tokens;
+  }
+  usage_.completion_tokens += usage.completion_tokens;
+  usage_.reasoning_tokens += usage.reasoning_tokens;
+  service_.limiter().charge_tokens(key_id_, limits_, usage.completion_tokens, monotonic_s());
+}
+
+/// What was decoded for answers that nobody waits for any more is charged too: the client left, or another
+/// choice of its request failed.
+void AnswerProducer::count_abandoned() {
+  for (size_t g = 0; g < submission_.generations.size(); g++) {
+    Generation& generation = submission_.generations[g];
+    generation.cancel();
+    while (std::optional<Event> event = generation.poll()) {
+      Progress& progress = progress_[static_cast<size_t>(choice_of(g, *event))];
+      progress.usage = event->usage;
+    }
+  }
+  for (size_t choice = 0; choice < progress_.size(); choice++)
+    if (!progress_[choice].ended) count(static_cast<int>(choice));
 }
 
 bool AnswerProducer::poll(std::string& out) {
@@ -151,11 +184,11 @@ bool AnswerProducer::poll(std::string& out) {
     while (!error_) {
       std::optional<Event> event = generation.poll();
       if (!event) break;
-      const int choice = static_cast<int>(g) * submission_.n + event->index;
+      const int choice = choice_of(g, *event);
       measure(choice, *event);
       if (event->finish) ended(choice, *event);
       if (event->error)
-        error_ = from_engine(*event->error);
+        error_ = failed_answer(*event->error, choice, submission_.choice_count());
       else if (event->finish == FinishReason::cancelled)
         error_ = stopping();
       else if (event->finish == FinishReason::failed)

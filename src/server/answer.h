@@ -74,8 +74,19 @@ class AnswerProducer : public Producer {
   int answers_per_prompt() const { return submission_.n; }
 
  private:
+  /// What is known of a choice so far.
+  struct Progress {
+    double last_token_s = -1;  // < 0: none yet
+    Usage usage;
+    bool ended = false;
+  };
+  int choice_of(size_t generation, const Event& event) const {
+    return static_cast<int>(generation) * submission_.n + event.index;
+  }
   void measure(int choice, const Event& event);
   void ended(int choice, const Event& event);
+  void count(int choice);
+  void count_abandoned();
 
   Service& service_;
   Submission submission_;
@@ -83,7 +94,7 @@ class AnswerProducer : public Producer {
   const std::string request_id_, key_id_;
   const RateLimits limits_;
   const double received_s_;
-  std::vector<double> last_token_s_;  // of each answer; < 0: none yet
+  std::vector<Progress> progress_;  // of each choice
   UsageSum usage_;
   std::optional<ApiError> error_;
   bool complete_ = false;

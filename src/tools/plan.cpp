@@ -64,7 +64,12 @@ Result<PlanReport> make_plan(const PlanOptions& o) {
   SAMBAY_TRY(report.context, choose_context(o.context, footprint.max_context), "plan");
   MemoryRequest request = answering_request(o.kv, o.parallel, report.context, o.chunk, o.threads);
   request.tokenizer_bytes = model.tokenizer_bytes;
+  request.prefix_bytes = report.prefix_cache_bytes = o.prefix_cache_bytes;
+  request.total_positions = report.total_context =
+      o.total_context < 0 ? largest_total(footprint, request, o.memory_limit) : o.total_context;
+  SAMBAY_TRY_VOID(check_prefix_bytes(footprint, request, "--prefix-cache"));
   report.plan = plan_memory(footprint, request);
+  if (o.total_context < 0) request.total_positions = 1;
   for (const DType kv : kKvTypes) {
     request.kv = kv;
     for (const int context : kContexts) {
@@ -83,6 +88,7 @@ Result<PlanReport> make_plan(const PlanOptions& o) {
 std::string format_plan(const PlanReport& r) {
   std::string text = fmt::format("model {}   context {}   sequences {}   kv {}   chunk {}\n\n", r.model,
                                  r.context, r.parallel, dtype_info(r.kv).name, r.chunk);
+  if (r.total_context > 0) text.insert(text.size() - 2, fmt::format("   total context {}", r.total_context));
   const auto line = [&](const char* name, const char* type, int64_t bytes) {
     text += fmt::format("{:<28} {:<5} {:>15}  {:>9}\n", name, type, bytes, format_byte_size(bytes));
   };
@@ -115,6 +121,8 @@ std::string plan_json(const PlanReport& r) {
                                  {"context", r.context},
                                  {"parallel", r.parallel},
                                  {"chunk", r.chunk},
+                                 {"total_context", r.total_context},
+                                 {"prefix_cache_bytes", r.prefix_cache_bytes},
                                  {"components", nlohmann::ordered_json::array()},
                                  {"total_bytes", r.plan.total()}};
   for (const MemoryItem& item : r.plan.items) {

@@ -22,6 +22,9 @@ struct PlanOptions {
   int chunk = 256;           ///< prompt rows of a step
   int threads = 0;           ///< 0: one per physical core
   int64_t memory_limit = 0;  ///< bytes; 0: none
+  /// Tokens of all sequences together; 0: of each as many as `context`; -1: as many as the limit allows.
+  int64_t total_context = 0;
+  int64_t prefix_cache_bytes = 0;
 };
 
 struct PlanReport {
@@ -34,12 +37,15 @@ struct PlanReport {
   DType kv = DType::f16;
   int context = 0, parallel = 1, chunk = 0;
   int64_t memory_limit = 0;
+  int64_t total_context = 0;  ///< as asked, or as many as the limit allows; 0: nothing was asked
+  int64_t prefix_cache_bytes = 0;
   MemoryPlan plan;
   std::vector<Fit> contexts;  ///< round contexts up to the model's limit, with each type of KV cache
   std::vector<Fit> longest;   ///< within the limit, one for each type of KV cache
 };
 
-/// The plan that `sambay run` (with parallel sequences: the library's engine) allocates by. Errors:
+/// The plan that `sambay run` and `sambay serve` (the library's engine) allocate by, to the byte. In
+/// `contexts` and `longest` a total as large as the limit allows is the least one, a single context. Errors:
 /// invalid_argument (an option out of range); those of opening a model.
 Result<PlanReport> make_plan(const PlanOptions& options);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/running_hash.h"
 #include "convert/convert.h"
 #include "support/temp_folder.h"
 #include "support/tiny_checkpoint.h"
@@ -27,9 +28,9 @@ class VerifyGguf : public ::testing::Test {
     expected_.config = *load_sambay_config(*file);
     for (const TensorView& view : file->tensors()) {
       expected_.tensors.push_back({view.name, view.type, view.shape});
-      Checksum checksum;
-      checksum.add(view.bytes);
-      expected_.checksums.push_back(checksum.value());
+      RunningHash checksum;
+      checksum.update(view.bytes);
+      expected_.checksums.push_back(checksum.digest());
     }
   }
   std::string refusal() {

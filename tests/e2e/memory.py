@@ -1,5 +1,5 @@
 """Checks of `sambay plan` and --memory; run_test.py runs them."""
-import csv, io, json, os, re, shutil, struct, tempfile
+import contextlib, csv, io, json, os, re, shutil, struct, subprocess, tempfile, threading, urllib.request
 
 from harness import CONFIG, POCKET, PROGRAM, SCRATCH, check, pocket_gguf, refuses, run
 
@@ -18,6 +18,44 @@ def peak_of(*args):
     _, status, usage = os.wait4(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, (args, status)
     return usage.ru_maxrss * 1024
+
+
+class Serving:
+    """`sambay serve` with these options, once it listens."""
+
+    def __init__(self, process):
+        self.process, self.port = process, None
+        for line in process.stderr:
+            with contextlib.suppress(ValueError, KeyError):
+                self.port = self.port or json.loads(line)["port"]
+            if self.port:
+                break
+
+    def read(self, prompt, answer):
+        """A prompt of these ids and an answer of so many tokens."""
+        body = json.dumps({"prompt": prompt, "n_predict": answer, "ignore_eos": True}).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/completion", body, timeout=300) as answered:
+            assert json.load(answered)["tokens_predicted"] == answer
+
+    def peak(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1)) * 1024
+
+
+@contextlib.contextmanager
+def serving(*args):
+    with subprocess.Popen([PROGRAM, "serve", "--port", "0", *args], stderr=subprocess.PIPE, text=True) as process:
+        served = Serving(process)
+        drain = threading.Thread(target=process.stderr.read, daemon=True)
+        drain.start()
+        try:
+            assert served.port, f"it did not start: {args}"
+            yield served
+        finally:
+            process.terminate()
+            status = process.wait(60)
+            drain.join()
+    assert status == 0, (args, status)
 
 
 def model_of_zeros():
@@ -126,6 +164,60 @@ def memory_is_obeyed_or_refused_with_advice_that_holds():
     assert run("run", "-m", POCKET, "--memory", str(total - 1), "-c", context, "-n", "1", "hi")[0] == 0
     assert run("run", "-m", POCKET, "--memory", str(total - 1), "--kv", "q8_0", "-n", "1", "hi")[0] == 0
     refuses(4, "run", "-m", POCKET, "--memory", "1M", "hi", says="only smaller weights would fit")
+
+
+@check
+def a_plan_is_what_serve_holds_against_memory_to_the_byte():
+    for args in (["--parallel", "8", "--prefix-cache", "0"],
+                 ["--parallel", "3", "-c", "1000", "--chunk", "10", "--prefix-cache", "20M"],
+                 ["--parallel", "20", "--total-context", "5000", "--prefix-cache", "32M", "--kv", "q8_0"],
+                 ["--parallel", "2", "--total-context", "1", "--prefix-cache", "0", "-t", "1"]):
+        total = plan(POCKET, *args)["total_bytes"]
+        with serving("-m", POCKET, *args, "--memory", str(total)):
+            pass
+        refuses(4, "serve", "-m", POCKET, "--port", "0", *args, "--memory", str(total - 1), says=["--memory", "needs", "weights"])
+
+
+@check
+def a_total_context_of_auto_is_as_much_as_memory_allows():
+    args = ["--parallel", "16", "--prefix-cache", "16M"]
+    least, most = (plan(POCKET, *args, "--total-context", n)["total_bytes"] for n in ("1", "auto"))
+    assert most == plan(POCKET, *args)["total_bytes"] > 1.2 * least, (least, most)
+    memory = ["--memory", str((least + most) // 2)]
+    fitting = plan(POCKET, *args, "--total-context", "auto", *memory)
+    total = fitting["total_context"]
+    assert fitting["fits"] and 4096 < total < 16 * 4096, fitting
+    for n in ("auto", str(total)):
+        with serving("-m", POCKET, *args, "--total-context", n, *memory):
+            pass
+    refuses(4, "serve", "-m", POCKET, "--port", "0", *args, "--total-context", str(total + 64), *memory, says="--memory")
+    assert not plan(POCKET, *args, "--total-context", "auto", "--memory", str(least - 1))["fits"]
+    refuses(4, "serve", "-m", POCKET, "--port", "0", *args, "--total-context", "auto", "--memory", str(least - 1), says="--memory")
+    for command in (["plan", POCKET], ["serve", "-m", POCKET]):
+        for wrong in ("0", "-1", "1.5", "1K", "", "many", "99999999999999999999"):
+            refuses(2, *command, f"--total-context={wrong}", says="--total-context")
+        for wrong in ("-1", "x", "1e3", ""):
+            refuses(2, *command, f"--prefix-cache={wrong}", says="--prefix-cache")
+        refuses(2, *command, "--prefix-cache", "1K", says="too few for one state")
+
+
+@check
+def a_plan_of_serve_is_what_it_uses_with_contexts_and_prefix_cache_full():
+    model = model_of_zeros()
+    args = ["-c", "2048", "--parallel", "2", "--prefix-cache", "32M"]
+    report = plan(model, *args)
+    cached = sum(c["bytes"] for c in report["components"] if c["component"] == "prefix_cache")
+    assert cached > 0.1 * report["total_bytes"], "the case says little about the prefix cache"
+    with serving("-m", model, *args) as served:
+        prompts = [[(salt + 31 * i) % 2000 for i in range(2000)] for salt in range(6)]
+        for prompt in prompts[:4]:
+            served.read(prompt, 1)
+        both = [threading.Thread(target=served.read, args=(prompt, 40)) for prompt in prompts[4:]]
+        for t in both:
+            t.start()
+        for t in both:
+            t.join()
+        close(report["total_bytes"], served.peak())
 
 
 @check

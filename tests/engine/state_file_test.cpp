@@ -148,6 +148,19 @@ TEST_F(StateFileTest, FilesOfOtherModelsTypesAndShapesAreRefused) {
   EXPECT_EQ(refusal("SAMBAYST"), ErrorCode::unsupported);
 }
 
+// Written by the first program that wrote version 1.
+TEST_F(StateFileTest, AStoredFileOfVersion1IsReadAndWrittenAgainByteForByte) {
+  const std::string stored = test::read_file(std::string(SAMBAY_TEST_DATA) + "/engine/stored/state_v1");
+  std::vector<float> logits(kVocab);
+  std::iota(logits.begin(), logits.end(), -3.5f);
+  const auto view = parse(stored);
+  ASSERT_TRUE(view) << view.error().message;
+  EXPECT_EQ(view->tokens, some_tokens(70));
+  EXPECT_EQ(view->logits, logits);
+  EXPECT_TRUE(written(filled(70, 3), 70, logits) == stored) << "the same state, with the first pages";
+  EXPECT_TRUE(written(load_state(pools_, *view), 70, logits) == stored);
+}
+
 TEST_F(StateFileTest, ASpilledStateLeavesNothingBehind) {
   SequenceCache cache = filled(300, 1);
   {

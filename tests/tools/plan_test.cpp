@@ -43,6 +43,30 @@ TEST(MakePlan, WithALimitSaysWhatFits) {
   EXPECT_THAT(format_plan(*make_plan(options)), HasSubstr("q8_0 none"));
 }
 
+TEST(MakePlan, KnowsATotalContextAndAPrefixCache) {
+  PlanOptions options = synthetic("small");
+  options.parallel = 8, options.context = 4096;
+  const int64_t full = make_plan(options)->plan.total();
+  options.total_context = 4096;
+  const int64_t least = make_plan(options)->plan.total();
+  EXPECT_LT(least, full);
+  options.total_context = -1;
+  EXPECT_EQ(make_plan(options)->plan.total(), full) << "without a limit";
+  options.memory_limit = (least + full) / 2;
+  const PlanReport fitting = *make_plan(options);
+  EXPECT_GT(fitting.total_context, 4096);
+  EXPECT_LT(fitting.total_context, 8 * 4096);
+  EXPECT_LE(fitting.plan.total(), options.memory_limit);
+  options.total_context = fitting.total_context + 1;
+  EXPECT_GT(make_plan(options)->plan.total(), options.memory_limit) << "no token more";
+
+  options.prefix_cache_bytes = int64_t{64} << 20;
+  const PlanReport cached = *make_plan(options);
+  EXPECT_LE(cached.plan.bytes_of("prefix_cache"), options.prefix_cache_bytes);
+  EXPECT_GT(cached.plan.bytes_of("prefix_cache"), options.prefix_cache_bytes * 3 / 4);
+  EXPECT_EQ(nlohmann::json::parse(plan_json(cached))["total_context"], fitting.total_context + 1);
+}
+
 TEST(MakePlan, JsonAddsUp) {
   PlanOptions options = synthetic("small");
   options.memory_limit = int64_t{1} << 40;
@@ -71,6 +95,9 @@ TEST(MakePlan, RefusesWhatCannotBe) {
   options = synthetic();
   options.parallel = 0;
   refuses(options, "--parallel 0: must be 1 to 4096");
+  options = synthetic();
+  options.prefix_cache_bytes = 1000;
+  refuses(options, "--prefix-cache: 1000 bytes are too few for one state: at least ");
   options = synthetic("phi-5");
   refuses(options, "phi-5");
 }

@@ -1,4 +1,5 @@
-// XXH3 of bytes that come in pieces.
+// XXH3 (64 bits) of bytes that come in pieces: the checksum of files, and what finds the prefix cache's
+// entries.
 #pragma once
 
 #include <xxhash.h>
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 
 namespace sambay {
 
@@ -18,7 +20,8 @@ class RunningHash {
     XXH3_64bits_reset_withSeed(state_.get(), seed);
   }
   void update(const void* data, size_t bytes) { XXH3_64bits_update(state_.get(), data, bytes); }
-  /// Of everything so far; more may follow.
+  void update(std::span<const std::byte> bytes) { update(bytes.data(), bytes.size()); }
+  /// Of everything so far, what XXH3_64bits() gives of it in one piece; more may follow.
   uint64_t digest() const { return XXH3_64bits_digest(state_.get()); }
 
  private:

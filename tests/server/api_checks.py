@@ -181,8 +181,6 @@ def completions_echo_the_prompt():
     assert answer["choices"][0]["text"].startswith(prompt)
     events = s.stream("/v1/completions", {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True})
     assert "".join(e["choices"][0]["text"] for e in events[:-1]) == answer["choices"][0]["text"]
-    for e in events[:-1]:
-        valid("CreateCompletionResponse", {**e, "choices": [{**c, "finish_reason": c["finish_reason"] or "stop"} for c in e["choices"]]})
 
 
 @check

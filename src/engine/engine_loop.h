@@ -115,7 +115,7 @@ class EngineLoop {
   void load_parked(Sequence& sequence);
   void open_cache(Sequence& sequence);
   std::vector<float> look_up(Sequence& sequence);
-  bool continue_from(Sequence& sequence, PrefixCache::Entry& entry, std::vector<float>& logits);
+  CacheResult continue_from(Sequence& sequence, PrefixCache::Entry& entry, std::vector<float>& logits);
   void plan_snapshots(Part& part);
   void keep_snapshots(Part& part, std::span<const float> last_logits);
   void keep_end(Sequence& sequence);

@@ -91,6 +91,7 @@ class EngineLoop {
   Rows<const float> logits_of(const Part& part) const;
   std::span<const float> last_logits(const Part& part) const;
   void run_embedding(std::vector<Part> parts);
+  void still_reading(Sequence& sequence);
   void end_embedding(Sequence& sequence);
   void count_step(std::span<const Part> parts, Clock::time_point began);
 

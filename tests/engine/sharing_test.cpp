@@ -222,6 +222,7 @@ TEST_F(SharingTest, ACancelledPromptGoesOnWhereItWas) {
   ASSERT_TRUE(progress);
   EXPECT_GT(progress->prompt_done, 0);
   EXPECT_LT(progress->prompt_done, 800);
+  EXPECT_GE(engine->slots()[0].prompt_done, progress->prompt_done);
   generation.cancel();
   EXPECT_EQ(drain(generation).finish, FinishReason::cancelled);
   const Outcome again = answer(*engine, request);

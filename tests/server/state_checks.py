@@ -8,9 +8,10 @@ FOLDER = os.path.join(SCRATCH.name, "slots")
 os.mkdir(FOLDER)
 SLOTS = ("--slot-save-path", FOLDER, "--parallel", "2", "--chunk", "16")
 PLAIN = ("--max-queue", "256")
+LONG_THOUGHT = [{"role": "user", "content": "What is 347 + 589?"}]
 
 
-def about(number, words=60):
+def about(number, words=10):
     """A prompt that shares no beginning with those of other numbers."""
     return " ".join(f"{number}{i} + {i} = {number + i}." for i in range(words))
 
@@ -47,29 +48,31 @@ def slots_show_what_runs_in_them():
 
 @check
 def a_saved_slot_goes_on_in_another_process():
-    s, prompt = server(*SLOTS), about(1)
-    cold = s.post("/v1/completions", {"prompt": prompt, "max_tokens": 30, "temperature": 0})
-    used = slot_that_remembers(s)
+    s = server(*SLOTS)
+    ids = s.post("/tokenize", {"content": about(1)}).json["tokens"]
+    first = s.post("/completion", {"prompt": ids, "n_predict": 30, "temperature": 0, "ignore_eos": True, "return_tokens": True, "id_slot": 1}).json
+    used = 1
     saved = s.post(f"/slots/{used}?action=save", {"filename": "one.bin"})
     assert saved.status == 200, saved.body
     saved = saved.json
-    assert saved["id_slot"] == used and saved["n_saved"] == cold.json["usage"]["prompt_tokens"], saved
+    assert saved["id_slot"] == used and saved["n_saved"] == len(ids) + len(first["tokens"]) - 1, saved  # nobody has read the last token
     assert saved["n_written"] == os.path.getsize(os.path.join(FOLDER, "one.bin"))
+    go_on = {"prompt": ids + first["tokens"] + s.post("/tokenize", {"content": " 5 + 6 ="}).json["tokens"], "max_tokens": 30, "temperature": 0}
+    cold = s.post("/v1/completions", {**go_on, "cache_prompt": False})
     other = Server(*SLOTS)
     try:
-        before = other.post("/v1/completions", {"prompt": prompt, "max_tokens": 30, "temperature": 0, "cache_prompt": False}).json
-        assert before["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
         restored = other.post("/slots/1?action=restore", {"filename": "one.bin"})
         assert restored.status == 200, restored.body
         assert restored.json["n_restored"] == saved["n_saved"] and restored.json["n_read"] == saved["n_written"]
         assert {slot["id"]: slot["n_remembered"] for slot in other.get("/slots").json}[1] == saved["n_saved"]
-        warm = other.post("/v1/completions", {"prompt": prompt, "max_tokens": 30, "temperature": 0})
+        warm = other.post("/v1/completions", go_on)
         assert warm.json["usage"]["prompt_tokens_details"]["cached_tokens"] == saved["n_saved"], warm.json["usage"]
         assert text_of(warm) == text_of(cold)
-        erased = other.post("/slots/1?action=erase", {})
-        assert erased.status == 200 and erased.json["n_erased"] > 0, erased.body
-        assert {slot["id"]: slot["n_remembered"] for slot in other.get("/slots").json}[1] == 0
-        assert other.post("/slots/1?action=erase", {}).json["n_erased"] == 0
+        used = slot_that_remembers(other)
+        remembered = other.get("/slots").json[used]["n_remembered"]
+        assert other.post(f"/slots/{used}?action=erase", {}).json["n_erased"] == remembered
+        assert other.get("/slots").json[used]["n_remembered"] == 0
+        assert other.post(f"/slots/{used}?action=erase", {}).json["n_erased"] == 0
     finally:
         assert other.stop() == 0
 
@@ -198,25 +201,25 @@ def every_turn_of_a_chat_reads_only_what_is_new():
 @check
 def thinking_obeys_its_budget_and_effort():
     s = server(*PLAIN)
-    free = s.chat(temperature=0).json
+    free = s.chat(messages=LONG_THOUGHT, temperature=0).json
     thought = free["usage"]["completion_tokens_details"]["reasoning_tokens"]
     assert thought > 16
     for budget in (0, 1, 4, 8, 16):
-        answer = s.chat(temperature=0, thinking_budget_tokens=budget, max_tokens=1000).json
+        answer = s.chat(messages=LONG_THOUGHT, temperature=0, thinking_budget_tokens=budget, max_tokens=1000).json
         # What opens and closes it (<think>, a line's end, </think>, two of them) comes on top.
         assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] <= budget + 6, (budget, answer["usage"])
-        assert answer["choices"][0]["message"]["content"], budget
+        assert answer["choices"][0]["finish_reason"] == "stop", budget
     for fields in ({"reasoning_effort": "low"}, {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}, {"thinking_budget_tokens": -1},
                    {"thinking_budget_tokens": 10**6}, {"reasoning_effort": "low", "thinking_budget_tokens": 5000}):
-        assert s.chat(temperature=0, **fields).json["choices"] == free["choices"], fields
-    cut = s.chat(temperature=0, reasoning_effort="high", thinking_budget_tokens=4).json
+        assert s.chat(messages=LONG_THOUGHT, temperature=0, **fields).json["choices"] == free["choices"], fields
+    cut = s.chat(messages=LONG_THOUGHT, temperature=0, reasoning_effort="high", thinking_budget_tokens=4).json
     assert cut["usage"]["completion_tokens_details"]["reasoning_tokens"] < thought
 
 
 @check
 def stop_strings_are_found_wherever_tokens_and_chunks_end():
     s = server(*PLAIN)
-    fields = {"messages": QUESTION, "temperature": 0, "reasoning_format": "none"}
+    fields = {"messages": LONG_THOUGHT, "temperature": 0, "reasoning_format": "none"}
     whole = s.post("/v1/chat/completions", fields).json["choices"][0]["message"]["content"]
     assert len(whole) > 40
     for length in (1, 2, 5, 11):
@@ -237,15 +240,15 @@ def characters_are_never_split_across_chunks():
         pieces = s.post("/tokenize", {"content": character, "with_pieces": True}).json["tokens"]
         if len(pieces) == 1:
             continue
-        # These bytes alone, in any order: often a character, often a part of one.
-        body = {"prompt": "a", "max_tokens": 300, "temperature": 2, "top_p": 1, "seed": 3, "logit_bias": {str(p["id"]): 100 for p in pieces}}
+        # These bytes alone, in some order, none too often: now a character, now a part of one.
+        body = {"prompt": "a", "max_tokens": 40, "temperature": 2, "top_p": 1, "seed": 3, "frequency_penalty": 2, "logit_bias": {str(p["id"]): 100 for p in pieces}}
         whole = text_of(s.post("/v1/completions", body))
         assert character in whole and "\ufffd" in whole, (character, whole[:50])
         raw = s.post("/v1/completions", {**body, "stream": True}).body
         for block in raw.split(b"\n\n"):
             block.decode("utf-8", "strict")
         texts = [e["choices"][0]["text"] for e in events_of(raw)[:-1]]
-        assert "".join(texts) == whole and len(texts) > 20
+        assert "".join(texts) == whole and len(texts) > 1
         chat = events_of(s.post("/v1/chat/completions", {"messages": QUESTION, **{k: v for k, v in body.items() if k != "prompt"}, "stream": True}).body)
         assert character in "".join(e["choices"][0]["delta"].get("content") or "" for e in chat[:-1])
         break
@@ -289,11 +292,11 @@ class Leaving:
 
 @check
 def leaving_in_any_phase_frees_the_slot_and_changes_nobody_elses_text():
-    s = Server("--parallel", "2", "--chunk", "8", "--max-queue", "16", "--prefix-cache", "0")
+    s = Server("--parallel", "2", "--chunk", "4", "--max-queue", "16", "--prefix-cache", "0")
     try:
         neighbour = {"messages": QUESTION, "temperature": 1.2, "seed": 11, "max_tokens": 1500, "ignore_eos": True}
         alone = s.post("/v1/chat/completions", neighbour).json["choices"]
-        long_prompt = "12 + 30 = 42. " * 900
+        long_prompt = "12 + 30 = 42. " * 200
         running = lambda: s.metric("sambay:num_requests_running")
         waiting = lambda: s.metric("sambay:num_requests_waiting")
         reading = lambda: any(x["is_processing"] and 0 < x["n_prompt_tokens_processed"] < x["n_prompt_tokens"] for x in s.get("/slots").json)

@@ -6,7 +6,9 @@ Needs the packages of tools/requirements.txt and clients/package-lock.json (./ch
 import sys, time, traceback
 
 import server_harness as harness
-import api_checks, field_checks, abuse_checks, door_checks, state_checks, client_checks, langchain_checks, node_checks, audit_checks  # noqa: F401  (they register their checks)
+# They register their checks, in this order.
+import api_checks, field_checks, abuse_checks, door_checks, state_checks  # noqa: F401
+import client_checks, langchain_checks, node_checks, curl_checks, audit_checks  # noqa: F401
 
 
 def main():

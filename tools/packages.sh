@@ -10,7 +10,7 @@ build_packages=(
 check_packages=(
   git libgtest-dev libgmock-dev
   clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 llvm-19
-  python3 python3-venv python3-numpy
+  python3 python3-venv python3-numpy curl
   chromium chromium-driver
 )
 bench_packages=(libbenchmark-dev)  # of bench/, for tools/nightly.sh and whoever measures

@@ -122,8 +122,9 @@ enum class CacheResult {
   diverged,    ///< a cached prompt begins alike, but differs before the first place that a state was kept at
   evicted,     ///< it was kept and had to go for others
   busy,        ///< it is kept, but nothing could be freed to continue from it
+  damaged,     ///< it was on disk, and cannot be read or is not what was written there
 };
-inline constexpr int kCacheResultCount = 6;
+inline constexpr int kCacheResultCount = 7;
 std::string_view to_string(CacheResult result);
 
 struct Usage {

@@ -91,6 +91,7 @@ class EngineLoop {
   Rows<const float> logits_of(const Part& part) const;
   std::span<const float> last_logits(const Part& part) const;
   void run_embedding(std::vector<Part> parts);
+  void still_reading(Sequence& sequence);
   void end_embedding(Sequence& sequence);
   void count_step(std::span<const Part> parts, Clock::time_point began);
 
@@ -115,7 +116,7 @@ class EngineLoop {
   void load_parked(Sequence& sequence);
   void open_cache(Sequence& sequence);
   std::vector<float> look_up(Sequence& sequence);
-  bool continue_from(Sequence& sequence, PrefixCache::Entry& entry, std::vector<float>& logits);
+  CacheResult continue_from(Sequence& sequence, PrefixCache::Entry& entry, std::vector<float>& logits);
   void plan_snapshots(Part& part);
   void keep_snapshots(Part& part, std::span<const float> last_logits);
   void keep_end(Sequence& sequence);

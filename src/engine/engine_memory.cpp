@@ -143,7 +143,7 @@ std::vector<float> EngineLoop::look_up(Sequence& s) {
   s.shared_tokens = found.shared;
   s.cache_result = found.result;
   std::vector<float> logits;
-  if (found.entry && !continue_from(s, *found.entry, logits)) s.cache_result = CacheResult::busy;
+  if (found.entry) s.cache_result = continue_from(s, *found.entry, logits);
   if (s.prompt_left() > 0) {
     s.snapshots = snapshot_lengths(s.position, s.prompt_size(), found.shared, s.request().cache_marks);
     s.snapshots.push_back(s.prompt_size());
@@ -151,25 +151,26 @@ std::vector<float> EngineLoop::look_up(Sequence& s) {
   return logits;
 }
 
-bool EngineLoop::continue_from(Sequence& s, PrefixCache::Entry& entry, std::vector<float>& logits) {
+/// hit, busy or damaged.
+CacheResult EngineLoop::continue_from(Sequence& s, PrefixCache::Entry& entry, std::vector<float>& logits) {
   const bool is_whole = entry.length == s.prompt_size();
   if (entry.spilled) {
-    if (!make_room(need_to_load(*pools_, entry.length), &entry)) return false;
+    if (!make_room(need_to_load(*pools_, entry.length), &entry)) return CacheResult::busy;
     Result<SequenceCache> cache = entry.spilled->load(shape_, *pools_, is_whole ? &logits : nullptr);
     if (!cache) {
       cache_->erase(entry.id);
-      return false;
+      return CacheResult::damaged;
     }
     s.cache = *std::move(cache);
     count([](Stats& stats) { stats.cache_reloaded++; });
   } else {
-    if (!make_room(pools_->need_to_fork(entry.length), &entry)) return false;
+    if (!make_room(pools_->need_to_fork(entry.length), &entry)) return CacheResult::busy;
     s.cache = pools_->fork(entry.cache, entry.length);
     if (is_whole) logits = entry.logits;
   }
   s.position = s.cached = entry.length;
   s.kept.push_back(entry.id);  // if it is damaged, it goes too
-  return true;
+  return CacheResult::hit;
 }
 
 /// Slots for the states that are to be kept of this step's rows.

@@ -133,9 +133,14 @@ void EngineLoop::run_model(std::vector<Part> parts) {
       choose(s, last_logits(parts[i]));
     else if (s.prompt_left() == 0)
       prompt_read(s, last_logits(parts[i]));
-    else if (s.request().report_progress)
-      publish(s, {});
+    else
+      still_reading(s);
   }
+}
+
+void EngineLoop::still_reading(Sequence& s) {
+  update_place(s);
+  if (s.request().report_progress) publish(s, {});
 }
 
 Rows<const float> EngineLoop::logits_of(const Part& part) const {
@@ -169,8 +174,8 @@ void EngineLoop::run_embedding(std::vector<Part> parts) {
     part.sequence->position += part.rows;
     if (part.sequence->prompt_left() == 0)
       end_embedding(*part.sequence);
-    else if (part.sequence->request().report_progress)
-      publish(*part.sequence, {});
+    else
+      still_reading(*part.sequence);
   }
 }
 

@@ -110,6 +110,7 @@ std::string_view to_string(CacheResult result) {
     case CacheResult::diverged: return "diverged";
     case CacheResult::evicted: return "evicted";
     case CacheResult::busy: return "busy";
+    case CacheResult::damaged: return "damaged";
   }
   return "off";
 }

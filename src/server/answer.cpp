@@ -16,7 +16,9 @@ ApiError stopping() {
 }
 
 /// Prompts that do not fit are what people meet most: said in the words that clients look for.
-ApiError refused(const Error& error, const Engine& engine, const std::vector<int>& prompt_tokens) {
+/// `prompt_field` is what the request calls its prompt.
+ApiError refused(const Error& error, const Engine& engine, const std::vector<int>& prompt_tokens,
+                 const char* prompt_field) {
   const int limit = engine.info().max_context;
   for (const int tokens : prompt_tokens) {
     if (error.code != ErrorCode::invalid_argument || tokens < limit) continue;
@@ -25,11 +27,23 @@ ApiError refused(const Error& error, const Engine& engine, const std::vector<int
                             "context {}",
                             tokens, limit),
             .type = "exceed_context_size_error",
-            .param = "messages",
+            .param = prompt_field,
             .code = "context_length_exceeded",
             .numbers = {{"n_prompt_tokens", tokens}, {"n_ctx", limit}}};
   }
-  return from_engine(error);
+  ApiError refusal = from_engine(error);
+  if (refusal.param == "prompt") refusal.param = prompt_field;
+  return refusal;
+}
+
+/// One prompt alone is no "request 0" in messages.
+Result<std::vector<Generation>> submit_to(Engine& engine, std::vector<Request> requests) {
+  if (requests.size() != 1) return engine.submit(std::move(requests));
+  Result<Generation> generation = engine.submit(std::move(requests.front()));
+  if (!generation) return tl::unexpected(std::move(generation).error());
+  std::vector<Generation> list;
+  list.push_back(*std::move(generation));
+  return list;
 }
 
 /// One choice that fails fails its request: OpenAI's form has no place for an error beside other choices.
@@ -84,7 +98,7 @@ Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt
   return request;
 }
 
-Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
+Parsed<Submission> submit(Call& call, std::vector<Request> requests, const char* prompt_field) {
   Submission submission;
   submission.bell = std::make_shared<Bell>();
   submission.n = requests.empty() ? 1 : requests.front().n;
@@ -97,8 +111,8 @@ Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
     total += prompt_tokens.back();
   }
   Engine& engine = call.service.engine();
-  Result<std::vector<Generation>> generations = engine.submit(std::move(requests));
-  if (!generations) return tl::unexpected(refused(generations.error(), engine, prompt_tokens));
+  Result<std::vector<Generation>> generations = submit_to(engine, std::move(requests));
+  if (!generations) return tl::unexpected(refused(generations.error(), engine, prompt_tokens, prompt_field));
   submission.generations = *std::move(generations);
   call.service.limiter().charge_tokens(call.caller.key_id, call.caller.limits, total, monotonic_s());
   return submission;

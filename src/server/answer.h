@@ -39,8 +39,9 @@ Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const Prompt& p
 /// The engine's request of what all generating requests share.
 Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt);
 
-/// Hands them to the engine, all or none, under the caller's key. Errors: 400, 429 (queue full), 5xx.
-Parsed<Submission> submit(Call& call, std::vector<Request> requests);
+/// Hands them to the engine, all or none, under the caller's key. `prompt_field` is the name that a fault of
+/// the prompt gets as `param`. Errors: 400, 429 (queue full), 5xx.
+Parsed<Submission> submit(Call& call, std::vector<Request> requests, const char* prompt_field);
 
 /// Sum over the answers of one HTTP request.
 struct UsageSum {

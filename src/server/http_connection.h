@@ -91,6 +91,20 @@ inline int status_of(const error_code& ec) {
   return 0;
 }
 
+/// Beast joins folded header lines, which others read differently: here they are refused.
+class RequestParser final : public http::request_parser<http::string_body> {
+  void on_field_impl(http::field name, beast::string_view name_text, beast::string_view value,
+                     error_code& ec) override {
+    // The name stands in what was received, and one character behind the line's end was looked at already.
+    const char* end = name_text.data();
+    while (*end != '\n') end++;
+    if (end[1] == ' ' || end[1] == '\t')
+      ec = http::error::bad_obs_fold;
+    else
+      get().insert(name, name_text, value);
+  }
+};
+
 template <class Stream>
 class Connection final : public ConnectionBase, public std::enable_shared_from_this<Connection<Stream>> {
   static constexpr bool kTls = !std::is_same_v<Stream, beast::tcp_stream>;
@@ -171,14 +185,12 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     co_return !ec;
   }
 
-  using Parser = http::request_parser<http::string_body>;
-
   /// One request and its answer; whether another may follow.
   asio::awaitable<bool> exchange() {
     const auto started = Clock::now();
     record_ = {};
     record_.peer = peer_;
-    Parser parser;
+    RequestParser parser;
     parser.header_limit(static_cast<uint32_t>(options_.max_header_bytes));
     parser.body_limit(options_.max_body_bytes);
     HttpRequest request;
@@ -188,7 +200,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     co_return again;
   }
 
-  asio::awaitable<bool> read_and_answer(Parser& parser, HttpRequest& request) {
+  asio::awaitable<bool> read_and_answer(RequestParser& parser, HttpRequest& request) {
     begin_deadline(options_.header_seconds);
     auto [ec, count] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
     end_deadline();
@@ -238,7 +250,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     deadline_.cancel();
   }
 
-  void take_head(Parser& parser, HttpRequest& request) {
+  void take_head(RequestParser& parser, HttpRequest& request) {
     const auto& message = parser.get();
     request.method = std::string(message.method_string());
     request.peer = peer_;

@@ -105,6 +105,9 @@ std::optional<HeadFault> head_fault(const HttpRequest& request, int version) {
   const int encodings = request.header_count("transfer-encoding");
   if (lengths > 1) return HeadFault{400, "more than one Content-Length"};
   if (lengths > 0 && encodings > 0) return HeadFault{400, "both Content-Length and Transfer-Encoding"};
+  const std::string_view length = request.header("content-length");
+  if (!std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return HeadFault{400, "Content-Length is not one number"};
   if (encodings > 1) return HeadFault{400, "more than one Transfer-Encoding"};
   if (encodings == 1) {
     if (version < 11) return HeadFault{400, "Transfer-Encoding needs HTTP/1.1"};

@@ -183,7 +183,7 @@ HttpResponse route_chat_completions(Call& call) {
   request.top_logprobs = parsed->top_logprobs;
   std::vector<Request> requests;
   requests.push_back(std::move(request));
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "messages");
   if (!submission) return to_response(submission.error());
   return answer_with(std::make_unique<ChatAnswer>(call, *std::move(submission), *parsed));
 }

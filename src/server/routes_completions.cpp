@@ -153,7 +153,7 @@ HttpResponse route_completions(Call& call) {
     request.prompt_logprobs = parsed->echo && parsed->top_logprobs >= 0;
     requests.push_back(std::move(request));
   }
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "prompt");
   if (!submission) return to_response(submission.error());
   return answer_with(std::make_unique<CompletionAnswer>(call, *std::move(submission), *parsed,
                                                         std::move(echoes), std::move(first_tokens)));

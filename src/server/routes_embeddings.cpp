@@ -76,7 +76,7 @@ HttpResponse route_embeddings(Call& call) {
     request.embed = true;
     requests.push_back(std::move(request));
   }
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "input");
   if (!submission) return to_response(submission.error());
   return answer_with(std::make_unique<EmbeddingAnswer>(call, *std::move(submission), parsed->base64));
 }

@@ -174,7 +174,7 @@ HttpResponse route_llama_completion(Call& call) {
     requests.push_back(std::move(request));
   }
   if (requests.empty()) return to_response(invalid_value("prompt", "must not be empty"));
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "prompt");
   if (!submission) return to_response(submission.error());
   return answer_with(
       std::make_unique<LlamaAnswer>(call, *std::move(submission), *parsed, std::move(prompts)));

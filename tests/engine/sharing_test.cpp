@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "engine/sharing_engine.h"
@@ -176,6 +178,39 @@ TEST_F(SharingTest, EvictedBeginningsAreCountedAsSuchAndComeBackFromDisk) {
   }
 }
 
+/// The files that this process has open in the folder, named or not.
+std::vector<std::string> open_files_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with(folder + "/"))
+      paths.push_back(entry.path().string());
+  }
+  return paths;
+}
+
+TEST_F(SharingTest, ADamagedFileOnDiskCostsTheBeginningAndIsCounted) {
+  const test::TempFolder folder;
+  EngineOptions options = with_cache(2 * kMiB);
+  options.spill_folder = folder.path(), options.spill_bytes = 256 * kMiB;
+  const auto engine = open(options);
+  const Outcome before = answer(*engine, about(long_prompt(100, 1)));
+  for (TokenId i = 2; i < 14; i++) answer(*engine, about(long_prompt(100, i), 1));
+  const std::vector<std::string> files = open_files_in(folder.path());
+  ASSERT_FALSE(files.empty());
+  for (const std::string& path : files) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(5000);
+    file << "damage";
+    ASSERT_TRUE(file.flush()) << path;
+  }
+  const Outcome after = answer(*engine, about(long_prompt(100, 1)));
+  EXPECT_EQ(after.tokens, before.tokens);
+  EXPECT_EQ(after.usage.cached_tokens, 0);
+  EXPECT_EQ(after.usage.cache, CacheResult::damaged);
+  EXPECT_EQ(answer(*engine, about(long_prompt(100, 1))).usage.cache, CacheResult::hit);
+}
+
 TEST_F(SharingTest, ACancelledPromptGoesOnWhereItWas) {
   EngineOptions options = with_cache();
   options.chunk = 8;
@@ -187,6 +222,7 @@ TEST_F(SharingTest, ACancelledPromptGoesOnWhereItWas) {
   ASSERT_TRUE(progress);
   EXPECT_GT(progress->prompt_done, 0);
   EXPECT_LT(progress->prompt_done, 800);
+  EXPECT_GE(engine->slots()[0].prompt_done, progress->prompt_done);
   generation.cancel();
   EXPECT_EQ(drain(generation).finish, FinishReason::cancelled);
   const Outcome again = answer(*engine, request);

@@ -1,4 +1,4 @@
-"""Answers: their forms, streams, usage, every field with wrong values."""
+"""Answers: their forms, streams, usage, errors."""
 import base64, json, math, struct
 
 from server_harness import QUESTION, check, events_of, server, valid
@@ -181,8 +181,6 @@ def completions_echo_the_prompt():
     assert answer["choices"][0]["text"].startswith(prompt)
     events = s.stream("/v1/completions", {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True})
     assert "".join(e["choices"][0]["text"] for e in events[:-1]) == answer["choices"][0]["text"]
-    for e in events[:-1]:
-        valid("CreateCompletionResponse", {**e, "choices": [{**c, "finish_reason": c["finish_reason"] or "stop"} for c in e["choices"]]})
 
 
 @check
@@ -263,28 +261,6 @@ def models_props_slots_and_metrics_describe_the_server():
 
 # ---- wrong requests --------------------------------------------------------------------------------------------------
 
-WRONG = [None, True, False, 0, 1, -1, 1.5, -0.0, 1e308, 10**30, "", "x", "0", [], [1], [None], {}, {"a": 1}, [[]]]
-FIELDS = ["model", "messages", "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "n_predict",
-          "n", "stop", "stream", "stream_options", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty",
-          "repetition_penalty", "repeat_last_n", "seed", "logit_bias", "user", "tools", "tool_choice", "functions",
-          "response_format", "reasoning_effort", "reasoning_format", "thinking_budget_tokens", "priority", "deadline_ms",
-          "cache_prompt", "id_slot", "ignore_eos", "best_of", "echo", "suffix", "prompt", "unknown_field"]
-
-
-@check
-def every_field_with_every_wrong_value_is_200_or_400():
-    s = plain()
-    bad = []
-    for field in FIELDS:
-        for value in WRONG:
-            more = {"max_tokens": 1, "deadline_ms": 500, field: value}
-            for path, body in (("/v1/chat/completions", {"messages": QUESTION, **more}), ("/v1/completions", {"prompt": "a", **more})):
-                answer = s.post(path, body)
-                if answer.status not in (200, 400) or (answer.status == 400 and not answer.error["message"]):
-                    bad.append((path, field, value, answer.status, answer.body[:200]))
-    assert not bad, bad[:5]
-
-
 @check
 def errors_name_their_parameter():
     for fields, param in (({"temperature": "x"}, "temperature"), ({"messages": []}, "messages"), ({"n": 10**6}, "n"),
@@ -301,7 +277,10 @@ def a_prompt_beyond_the_context_is_refused_before_it_runs():
     s = server("-c", "256", "--parallel", "2")
     answer = s.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "1 + 1 = 2. " * 200}]})
     assert answer.status == 400 and answer.error["code"] == "context_length_exceeded", answer.body
-    assert "exceeds the available context size" in answer.error["message"]
+    assert "exceeds the available context size" in answer.error["message"] and answer.error["param"] == "messages"
+    for path, field in (("/v1/completions", "prompt"), ("/completion", "prompt"), ("/v1/embeddings", "input")):
+        error = s.post(path, {field: "1 + 1 = 2. " * 200}).error
+        assert (error["code"], error["param"]) == ("context_length_exceeded", field), (path, error)
 
 
 @check

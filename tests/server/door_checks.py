@@ -1,18 +1,10 @@
-"""The door: keys, limits, hosts, origins, drain, log. And HTTP from those who mean ill."""
+"""The door: keys, limits, hosts, origins, connections, drain, log."""
 import http.client, json, os, signal, socket, ssl, subprocess, tempfile, threading, time
 
+from abuse_checks import HOST, status_of, strict
 from server_harness import QUESTION, Answer, PROGRAM, Server, all_logs, check, events_of, server
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="sambay-server-")
-
-
-def strict():
-    """Small limits and short times."""
-    return server("--header-timeout", "1", "--timeout", "1", "--max-body", "100000", "--max-connections", "50")
-
-
-def status_line(raw):
-    return int(raw.split(b" ", 2)[1]) if raw.startswith(b"HTTP/1.1 ") else None
 
 
 def path_of(name, content):
@@ -113,79 +105,6 @@ def foreign_hosts_and_origins_are_refused():
 
 
 # ---- HTTP ------------------------------------------------------------------------------------------------------------------
-
-HOST = b"Host: localhost\r\n"
-ABUSE = [
-    ("no request", b"hello\r\n\r\n", {400}),
-    ("bare line feeds", b"GET /health HTTP/1.1\nHost: localhost\n\n", {400}),
-    ("header without colon", b"GET /health HTTP/1.1\r\nHost localhost\r\n\r\n", {400}),
-    ("blank before colon", b"GET /health HTTP/1.1\r\nHost : localhost\r\n\r\n", {400}),
-    ("no host", b"GET /health HTTP/1.1\r\n\r\n", {400}),
-    ("two hosts", b"GET /health HTTP/1.1\r\n" + HOST + b"Host: evil\r\n\r\n", {400}),
-    ("two lengths", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", {400}),
-    ("the same length twice", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", {400}),
-    ("length and chunked", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400, 501}),
-    ("chunked and length", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", {400, 501}),
-    ("unknown coding", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", {400, 501}),
-    ("coding of its own", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", {400, 501}),
-    ("negative length", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", {400}),
-    ("length that is no number", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 0x10\r\n\r\n", {400}),
-    ("huge length", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999\r\n\r\n", {413}),
-    ("length beyond all numbers", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999999\r\n\r\n", {400, 413}),
-    ("chunk that is no number", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", {400}),
-    ("chunk size beyond all numbers", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\n", {400, 413}),
-    ("chunks beyond the limit", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n30000\r\n" + b"a" * 0x30000, {413}),
-    ("giant header", b"GET /health HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 200000 + b"\r\n\r\n", {431}),
-    ("many headers", b"GET /health HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 30000 + b"\r\n", {431}),
-    ("giant target", b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {431}),
-    ("control character in the target", b"GET /\x01 HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
-    ("zero byte in a header", b"GET /health HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n", {400}),
-    ("version 2", b"GET /health HTTP/2.0\r\n" + HOST + b"\r\n", {400}),
-    ("slow headers", b"GET /health HTTP/1.1\r\nHost: loc", {408}),
-    ("slow body", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Length: 50\r\n\r\n{", {408}),
-    ("compressed body", b"POST /tokenize HTTP/1.1\r\n" + HOST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", {415}),
-    ("connect", b"CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", {400, 404, 405}),
-    ("TLS at a plain port", bytes.fromhex("16030100c8010000c40303") + b"\0" * 190, {400}),
-]
-
-
-@check
-def abuse_is_answered_and_the_connection_closed():
-    wrong = []
-    for name, data, statuses in ABUSE:
-        out = strict().raw(data)  # returns when the server has closed
-        if status_line(out) not in statuses or out.count(b"HTTP/1.1 ") != 1:
-            wrong.append((name, out[:200]))
-    assert not wrong, wrong
-    assert strict().get("/health").status == 200
-
-
-@check
-def slow_bytes_do_not_hold_a_connection():
-    with socket.create_connection(("127.0.0.1", strict().port), timeout=20) as s:
-        started = time.monotonic()
-        try:
-            while time.monotonic() - started < 15:
-                s.sendall(b"X")
-                s.settimeout(0.2)
-                try:
-                    if s.recv(1) != b"":
-                        continue
-                    break
-                except TimeoutError:
-                    pass
-        except OSError:
-            pass
-        assert time.monotonic() - started < 10, "a byte at a time kept it open"
-
-
-@check
-def pipelined_requests_are_answered_in_order():
-    one = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
-    last = b"GET /v1/models HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
-    out = strict().raw(one + one + last)
-    assert out.count(b"HTTP/1.1 200 OK") == 3 and out.rindex(b'"list"') > out.rindex(b'"ok"')
-
 
 @check
 def a_request_behind_a_stream_waits_for_its_end():
@@ -323,7 +242,7 @@ def tls_serves_the_same():
         else:
             assert answer.json["choices"][0]["message"]["content"] == "42"
     connection.close()
-    assert status_line(s.raw(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")) is None
+    assert status_of(s.raw(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")) is None
 
 
 @check

@@ -44,6 +44,8 @@ TEST(HeadFault, RefusesWhatTwoServersCouldReadDifferently) {
   EXPECT_EQ(fault({{"host", "h"}, {"content-length", "3"}, {"content-length", "3"}}), 400);
   EXPECT_EQ(fault({{"host", "h"}, {"content-length", "3"}, {"transfer-encoding", "chunked"}}), 400);
   EXPECT_EQ(fault({{"host", "h"}, {"transfer-encoding", "chunked"}, {"transfer-encoding", "chunked"}}), 400);
+  EXPECT_EQ(fault({{"host", "h"}, {"content-length", "3, 3"}}), 400);
+  EXPECT_EQ(fault({{"host", "h"}, {"content-length", "+3"}}), 400);
   EXPECT_EQ(fault({{"host", "h"}, {"transfer-encoding", "gzip, chunked"}}), 501);
   EXPECT_EQ(fault({{"host", "h"}, {"transfer-encoding", "chunked"}}, 10), 400);
   EXPECT_EQ(fault({{"host", "h"}, {"content-encoding", "gzip"}}), 415);

@@ -7,11 +7,11 @@ CHECKS = []
 IDLE = "return document.getElementById('stop').hidden"
 
 
-def check(function=None, *, scripted=False):
-    """Marks a check; a scripted one needs answers that only the mock server gives."""
+def check(function=None, *, scripted=False, served=False):
+    """Marks a check; a scripted one needs answers that only the mock server gives, a served one a `sambay serve` of its own."""
     if function is None:
-        return lambda f: check(f, scripted=scripted)
-    function.scripted = scripted
+        return lambda f: check(f, scripted=scripted, served=served)
+    function.scripted, function.served = scripted, served
     CHECKS.append(function)
     return function
 
@@ -19,9 +19,9 @@ def check(function=None, *, scripted=False):
 class Page:
     """The page in a browser, empty at the start of each check."""
 
-    def __init__(self, browser, url, server, key, shots):
-        self.b, self.url, self.server, self.key, self.shots = browser, url, server, key, shots
-        self.problems, self.hosts, self.requests_seen = [], set(), 0
+    def __init__(self, browser, url, server, program, key, shots):
+        self.b, self.url, self.server, self.program, self.key, self.shots = browser, url, server, program, key, shots
+        self.problems, self.hosts, self.own_hosts, self.requests_seen = [], set(), set(), 0
 
     def fresh(self):
         self.b.size(1200, 820)
@@ -33,6 +33,7 @@ class Page:
         self.open()
 
     def open(self):
+        self.own_hosts.add(urllib.parse.urlsplit(self.url).netloc)
         self.b.open(self.url)
         self.loaded()
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Uses the web page as people do, in headless Chromium: page_test.py [--url URL [--key KEY]] [--shots FOLDER] [NAME...]
+"""Uses the web page as people do, in headless Chromium: page_test.py [--serve PROGRAM] [--url URL [--key KEY]] [--shots FOLDER] [NAME...]
 
-Without --url it talks to mock_server.py, whose answers are scripted; with it to a running `sambay serve`, and the checks that need a
-script are skipped. Needs Debian's chromium and chromium-driver. Python's standard library only; the last line counts.
+It talks to mock_server.py, whose answers are scripted, and with --serve after that to `PROGRAM serve` (page_served.py). With --url it talks to
+a running server alone, and the checks that need a script are skipped. Needs Debian's chromium and chromium-driver. Python's standard library only; the last line counts.
 """
 import argparse, os, sys, time, traceback
 
@@ -10,12 +10,13 @@ import browser as browsers
 from mock_server import MockServer
 from page_harness import CHECKS, Page
 
-import page_answers, page_text, page_kept, page_errors, page_looks  # noqa: F401, each adds its checks in this order
+import page_answers, page_text, page_kept, page_errors, page_served, page_looks  # noqa: F401, each adds its checks in this order
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--url")
+    parser.add_argument("--serve", metavar="PROGRAM")
     parser.add_argument("--key")
     parser.add_argument("--shots", help="a folder for screenshots")
     parser.add_argument("names", nargs="*")
@@ -28,17 +29,19 @@ def main():
     server = None if arguments.url else MockServer().start()
     url = (arguments.url or server.url).rstrip("/") + "/"
     passed = failed = skipped = 0
-    browser = browsers.Browser()
+    browser, program = browsers.Browser(), None
     try:
-        page = Page(browser, url, server, arguments.key, arguments.shots)
+        program = page_served.Served(arguments.serve) if arguments.serve else None
+        page = Page(browser, url, server, program, arguments.key, arguments.shots)
         for function in CHECKS:
             name = function.__name__
             if arguments.names and name not in arguments.names:
                 continue
-            if function.scripted and server is None:
+            if function.scripted and server is None or function.served and program is None:
                 skipped += 1
-                print(f"SKIPPED {name}: needs the mock server's answers", flush=True)
+                print(f"SKIPPED {name}: needs {'--serve' if function.served else 'the answers of the mock server'}", flush=True)
                 continue
+            page.url = program.url if function.served else url
             started = time.monotonic()
             try:
                 page.fresh()
@@ -54,6 +57,8 @@ def main():
                 page.problems.clear()
     finally:
         browser.close()
+        if program:
+            program.stop()
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Tries `sambay serve` on loopback, with the model inside the program. Usage: run_server_tests.py PROGRAM [NAME...]
 
-Needs the packages openai and jsonschema (tools/requirements.txt). Each check is a function; the last line counts them.
+Needs the packages of tools/requirements.txt and clients/package-lock.json (./check server installs them). Each check is a function; the last line counts them.
 """
 import sys, time, traceback
 
 import server_harness as harness
-import api_checks, door_checks, client_checks, failure_checks  # noqa: F401  (they register their checks)
+# They register their checks, in this order.
+import api_checks, field_checks, abuse_checks, door_checks, state_checks, failure_checks  # noqa: F401
+import client_checks, langchain_checks, node_checks, curl_checks, audit_checks  # noqa: F401
 
 
 def main():

@@ -1,5 +1,5 @@
 """What the server's checks share: a program on loopback, requests, raw sockets, the schemas. Standard library; the schemas need jsonschema."""
-import contextlib, http.client, json, os, signal, socket, subprocess, sys, threading, time
+import collections, contextlib, http.client, json, os, signal, socket, subprocess, sys, threading, time
 
 PROGRAM = os.path.abspath(sys.argv[1])
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -74,9 +74,11 @@ class Server:
             data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
             connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
             response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
+            answer = Answer(response.status, response.getheaders(), response.read())
         finally:
             connection.close()
+        audit(method, path, answer)
+        return answer
 
     def get(self, path, **headers):
         return self.request("GET", path, headers=headers)
@@ -150,6 +152,75 @@ def valid(name, value):
         _validators[name] = jsonschema.Draft202012Validator({**SCHEMAS, "$ref": f"#/components/schemas/{name}"})
     faults = [f"{list(e.absolute_path)}: {e.message}" for e in _validators[name].iter_errors(value)]
     assert not faults, f"{name}: {faults[:3]} in {json.dumps(value)[:400]}"
+
+
+# Of each route of OpenAI's: what its answer is, and a chunk of its stream.
+OPENAI_ROUTES = {
+    "/chat/completions": ("CreateChatCompletionResponse", "CreateChatCompletionStreamResponse"),
+    "/completions": ("CreateCompletionResponse", "completion chunk"),
+    "/embeddings": ("CreateEmbeddingResponse", None),
+    "/models": ("ListModelsResponse", None),
+    "/models/*": ("Model", None),
+}
+AUDITED = collections.Counter()  # how many of each were validated
+
+
+def as_described(name, value):
+    """The answer without what OpenAI's servers do and its description leaves out."""
+    if name == "CreateEmbeddingResponse":  # base64 is a string
+        data = [{**d, "embedding": [0.0]} if isinstance(d["embedding"], str) else d for d in value["data"]]
+        return {**value, "data": data}
+    if name != "CreateCompletionResponse":
+        return value
+    choices = []
+    for choice in value["choices"]:
+        choice = dict(choice)
+        logprobs = choice["logprobs"]
+        if logprobs and logprobs["token_logprobs"] and logprobs["token_logprobs"][0] is None:  # nothing predicts an echoed prompt's first token
+            choice["logprobs"] = {**logprobs, "token_logprobs": [0.0] + logprobs["token_logprobs"][1:],
+                                  "top_logprobs": logprobs["top_logprobs"] and [{}] + logprobs["top_logprobs"][1:]}
+        choices.append(choice)
+    return {**value, "choices": choices}
+
+
+def valid_chunk(name, event):
+    if name == "completion chunk":  # described as the whole answer, whose choices have all ended
+        choices = [{**c, "finish_reason": c["finish_reason"] or "stop"} for c in event["choices"]]
+        name, event = "CreateCompletionResponse", {**event, "choices": choices}
+    valid(name, as_described(name, event))
+
+
+def audit(method, path, answer, cut=False):
+    """Fails unless an answer of one of OpenAI's routes, or a refusal of any route, is as OpenAI describes it. `cut`: its reader left."""
+    route = path.split("?")[0].removeprefix("/v1")
+    if route.startswith("/models/"):
+        route = "/models/*"
+    if method == "HEAD" or answer.status in (204, 304):
+        return
+    if answer.status >= 400:
+        if not cut:
+            answer.error
+            AUDITED["error"] += 1
+        return
+    if route not in OPENAI_ROUTES:
+        return
+    whole, chunk = OPENAI_ROUTES[route]
+    if not answer.headers["content-type"].startswith("text/event-stream"):
+        if not cut:
+            valid(whole, as_described(whole, answer.json))
+            AUDITED[whole] += 1
+        return
+    events = events_of(answer.body[:answer.body.rfind(b"\n\n") + 2] if cut else answer.body)
+    for event in events[:-1] if events and events[-1] == "[DONE]" else events:
+        assert event != "[DONE]", "the end mark is not at the end"
+        if "error" in event:
+            assert event is events[-1], "a stream goes on after its error"
+            valid("ErrorResponse", event)
+            AUDITED["error in a stream"] += 1
+        else:
+            valid_chunk(chunk, event)
+            AUDITED[chunk] += 1
+    assert cut or events and (events[-1] == "[DONE]" or "error" in events[-1]), "a stream has no end"
 
 
 _servers = {}

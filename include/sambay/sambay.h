@@ -102,7 +102,9 @@ struct Request {
   /// What closes it; empty: the token </think>, or "\n</think>\n\n" where the vocabulary has no such token.
   std::vector<TokenId> thinking_close;
 
-  bool report_progress = false;  ///< an event after each step that reads a part of the prompt
+  /// An event when the request starts (what was cached is read then), and after each step that reads a part
+  /// of the prompt.
+  bool report_progress = false;
   /// Called by the engine's thread when an event can be read and none could before: for readers that poll().
   /// Must return soon, not throw, and call nothing of this engine. Never called after the last event was
   /// announced; may still be running when the Generation has been destroyed.

@@ -16,18 +16,19 @@ ApiError stopping() {
 }
 
 /// Prompts that do not fit are what people meet most: said in the words that clients look for.
-ApiError refused(const Error& error, const Engine& engine, const std::vector<int>& prompt_tokens) {
+ApiError refused(const Error& error, const Engine& engine, const std::vector<int>& prompt_tokens,
+                 const char* field) {
   const int limit = engine.info().max_context;
   for (const int tokens : prompt_tokens) {
     if (error.code != ErrorCode::invalid_argument || tokens < limit) continue;
-    return {.message =
-                fmt::format("the request exceeds the available context size: the prompt has {} tokens, the "
-                            "context {}",
-                            tokens, limit),
-            .type = "exceed_context_size_error",
-            .param = "messages",
-            .code = "context_length_exceeded",
-            .numbers = {{"n_prompt_tokens", tokens}, {"n_ctx", limit}}};
+    return {
+        .message = fmt::format("the request exceeds the available context size: '{}' has {} tokens and is "
+                               "too large for a context of {}",
+                               field, tokens, limit),
+        .type = "exceed_context_size_error",
+        .param = field,
+        .code = "context_length_exceeded",
+        .numbers = {{"n_prompt_tokens", tokens}, {"n_ctx", limit}}};
   }
   return from_engine(error);
 }
@@ -58,6 +59,30 @@ Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const Prompt& p
   return *std::move(ids);
 }
 
+Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const MixedPrompt& prompt,
+                                           bool parse_special) {
+  std::vector<TokenId> ids;
+  for (const Prompt& part : prompt) {
+    const Parsed<std::vector<TokenId>> more = encode_prompt(engine, part, parse_special);
+    if (!more) return more;
+    ids.insert(ids.end(), more->begin(), more->end());
+  }
+  return ids;
+}
+
+std::optional<ApiError> resolve_text_bias(const Engine& engine, GenerationFields& fields) {
+  constexpr size_t kMaxBiases = 65536;  // texts can be long
+  for (const auto& [text, bias] : fields.text_bias) {
+    const Parsed<std::vector<TokenId>> ids = encode_prompt(engine, text, true);
+    if (!ids) return ids.error();
+    for (const TokenId id : *ids) fields.sampling.logit_bias.emplace_back(id, bias);
+    if (fields.sampling.logit_bias.size() > kMaxBiases)
+      return invalid_value("logit_bias", fmt::format("its texts have more than {} tokens", kMaxBiases));
+  }
+  fields.text_bias.clear();
+  return std::nullopt;
+}
+
 Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt) {
   Request request;
   request.prompt = std::move(prompt);
@@ -71,10 +96,11 @@ Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt
   request.deadline_ms = fields.deadline_ms;
   request.use_cache = fields.use_cache;
   request.slot = fields.slot;
+  request.report_progress = fields.stream && fields.return_progress;
   return request;
 }
 
-Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
+Parsed<Submission> submit(Call& call, std::vector<Request> requests, const char* field) {
   Submission submission;
   submission.bell = std::make_shared<Bell>();
   submission.n = requests.empty() ? 1 : requests.front().n;
@@ -88,7 +114,7 @@ Parsed<Submission> submit(Call& call, std::vector<Request> requests) {
   }
   Engine& engine = call.service.engine();
   Result<std::vector<Generation>> generations = engine.submit(std::move(requests));
-  if (!generations) return tl::unexpected(refused(generations.error(), engine, prompt_tokens));
+  if (!generations) return tl::unexpected(refused(generations.error(), engine, prompt_tokens, field));
   submission.generations = *std::move(generations);
   call.service.limiter().charge_tokens(call.caller.key_id, call.caller.limits, total, monotonic_s());
   return submission;

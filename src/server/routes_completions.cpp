@@ -134,9 +134,10 @@ class CompletionAnswer final : public AnswerProducer {
 }  // namespace
 
 HttpResponse route_completions(Call& call) {
-  const auto parsed = parse_completion_request(call.request.body, call.service.options().defaults);
+  auto parsed = parse_completion_request(call.request.body, call.service.options().defaults);
   if (!parsed) return to_response(parsed.error());
   const Engine& engine = call.service.engine();
+  if (auto fault = resolve_text_bias(engine, parsed->common)) return to_response(*fault);
   std::vector<Request> requests;
   std::vector<std::string> echoes;
   std::vector<TokenId> first_tokens;
@@ -153,7 +154,7 @@ HttpResponse route_completions(Call& call) {
     request.prompt_logprobs = parsed->echo && parsed->top_logprobs >= 0;
     requests.push_back(std::move(request));
   }
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "prompt");
   if (!submission) return to_response(submission.error());
   return answer_with(std::make_unique<CompletionAnswer>(call, *std::move(submission), *parsed,
                                                         std::move(echoes), std::move(first_tokens)));

@@ -68,7 +68,7 @@ HttpResponse route_embeddings(Call& call) {
         "dimensions",
         fmt::format("this model's embeddings have {} and cannot be shortened", engine.info().hidden)));
   std::vector<Request> requests;
-  for (const Prompt& input : parsed->input) {
+  for (const MixedPrompt& input : parsed->input) {
     Parsed<std::vector<TokenId>> ids = encode_prompt(engine, input, false);
     if (!ids) return to_response(ids.error());
     Request request;
@@ -76,7 +76,7 @@ HttpResponse route_embeddings(Call& call) {
     request.embed = true;
     requests.push_back(std::move(request));
   }
-  Parsed<Submission> submission = submit(call, std::move(requests));
+  Parsed<Submission> submission = submit(call, std::move(requests), "input");
   if (!submission) return to_response(submission.error());
   return answer_with(std::make_unique<EmbeddingAnswer>(call, *std::move(submission), parsed->base64));
 }

@@ -74,8 +74,18 @@ PATCHES = [
     assert res.body["usage"]["completion_tokens"] == n_predicted
 """, """    assert res.body["usage"]["prompt_tokens"] == count_chat_tokens(
         server, [{"role": "system", "content": system_prompt}, {"role": "user", "content": user_prompt}])
-    assert res.body["usage"]["completion_tokens"] == min(n_predicted, server.n_predict)
-""", COUNT + "; and n_predict limits every answer"),
+    assert res.body["usage"]["completion_tokens"] == n_predicted
+""", COUNT),
+    ("chat_completion", """        assert res.body["usage"]["prompt_tokens"] == n_prompt
+        assert res.body["usage"]["prompt_tokens_details"]["cached_tokens"] == n_cache
+""", """        n_prompt = count_chat_tokens(server, [{"role": "system", "content": "Test"}, {"role": "user", "content": user_prompt}])
+        n_cache = {0: 0, 76: n_prompt}.get(n_cache, count_tokens(server, "<|system|>Test<|end|>"))
+        assert res.body["usage"]["prompt_tokens"] == n_prompt
+        assert res.body["usage"]["prompt_tokens_details"]["cached_tokens"] == n_cache
+""", COUNT + "; a recurrent state is found again where one was kept: at the end of the system message and of the prompt, its last token too"),
+    ("chat_completion", """    assert total_batch_count == batch_count
+""", """    assert total_batch_count == 1 if reuse_cache else 2 <= total_batch_count <= 1 + -(-last_progress["total"] // n_batch)
+""", COUNT + "; a prompt that was read before is not read again, not even its last token; reports go together when the reader is slow"),
     ("chat_completion", """            assert data["usage"]["prompt_tokens"] == n_prompt
 """, """            assert data["usage"]["prompt_tokens"] == count_chat_tokens(
                 server, [{"role": "system", "content": system_prompt}, {"role": "user", "content": user_prompt}])
@@ -119,7 +129,24 @@ PATCHES = [
     ("ctx_shift", """    assert res.body["timings"]["predicted_n"] == n_token_output
 """, """    assert res.body["timings"]["predicted_n"] == (n_token_output or 256 - count_tokens(server, "Hi how are you"))
 """, COUNT),
-    # slot_save
+    ("ctx_shift", """        "prompt": LONG_TEXT,
+""", """        "prompt": LONG_TEXT * 2,
+""", RATIO),
+    # slot_save: of 21 tokens and 64 generated ones all but the last are in the state
+    ("slot_save", "== 84", """== count_tokens(server, "What is the capital of France?") + 63""", COUNT),
+    ("slot_save", """    assert res.body["timings"]["prompt_n"] == 6  # only different part is processed
+
+    # Loading""", """    assert res.body["timings"]["prompt_n"] == count_tokens(server, "What is the capital of Germany?")
+
+    # Loading""", COUNT + "; a recurrent state cannot be cut back to where two prompts part, so the second is read as a whole"),
+    ("slot_save", """    assert res.body["timings"]["prompt_n"] == 6  # only different part is processed
+
+    # For""", """    assert res.body["timings"]["prompt_n"] == 0
+
+    # For""", "the prompt was read in slot 1, and all slots find what the prefix cache has"),
+    ("slot_save", """    assert res.body["timings"]["prompt_n"] == 1
+""", """    assert res.body["timings"]["prompt_n"] == 0
+""", "a prompt that was read before is not read again, not even its last token"),
     ("slot_save", """    assert res.body["timings"]["prompt_n"] == 21  # all tokens are processed
 """, """    assert res.body["timings"]["prompt_n"] == count_tokens(server, "What is the capital of France?")
 """, COUNT),

@@ -293,7 +293,7 @@ class Engine {
   /// Reads such a file into the prefix cache, under `key`. Errors also: corrupt, unsupported (of another
   /// model, KV type or version), out_of_memory (larger than the prefix cache, or there is none).
   Result<SlotFile> restore_slot(int id, const std::string& path, const std::string& key = "");
-  /// Forgets; the number of tokens that were remembered.
+  /// Forgets it, and what the prefix cache has of its beginnings; the number of tokens that were remembered.
   Result<int> erase_slot(int id);
 
   /// An error after the engine died (out of memory); a server is then neither healthy nor ready.

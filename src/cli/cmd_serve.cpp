@@ -215,7 +215,11 @@ void add_endpoint_flags(CLI::App* cmd, ServeFlags& f) {
 void add_default_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "Defaults of requests (the model's own, else as said)";
   cmd->add_option("-n,--predict,--n-predict", f.serve.defaults.max_tokens,
-                  "Tokens that a request gets at most, -1 = until the end (-1)")
+                  "Tokens that a request gets if it does not say, -1 = until the end (-1)")
+      ->group(group);
+  cmd->add_option("--max-tokens", f.serve.defaults.most_tokens,
+                  "Tokens that a request gets at most, whatever it says, -1 = any number (-1)")
+      ->check(CLI::Range(-1, std::numeric_limits<int>::max()))
       ->group(group);
   cmd->add_option("--temp,--temperature", f.temperature, "Temperature (0.6)")->group(group);
   cmd->add_option("--top-k", f.top_k, "0 = off (0)")->group(group);

@@ -90,7 +90,8 @@ struct TokenizeRequest {
 /// What a request is read over: the server's defaults.
 struct RequestDefaults {
   SamplingOptions sampling;
-  int max_tokens = -1;  ///< and the most that a request may ask for
+  int max_tokens = -1;   ///< of a request that does not say
+  int most_tokens = -1;  ///< that a request gets, whatever it says; -1: any number
   ReasoningFormat reasoning_format = ReasoningFormat::deepseek;
   int thinking_budget = -1;
   bool ignore_eos = false, use_cache = true, verbose = false;

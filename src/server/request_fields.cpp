@@ -314,8 +314,9 @@ void read_generation_fields(FieldReader& fields, const RequestDefaults& defaults
   // From the weakest to the strongest name of the same thing.
   for (const char* name : {"n_predict", "max_tokens", "max_completion_tokens"})
     fields.read(name, out.max_tokens, -1, kMaxInt);
-  const int limit = defaults.max_tokens;
-  if (limit >= 0) out.max_tokens = out.max_tokens < 0 ? limit : std::min(limit, out.max_tokens);
+  if (out.max_tokens < 0) out.max_tokens = defaults.max_tokens;
+  const int most = defaults.most_tokens;
+  if (most >= 0) out.max_tokens = out.max_tokens < 0 ? most : std::min(most, out.max_tokens);
   read_stop(fields, out.stop);
   fields.read("ignore_eos", out.ignore_eos);
   fields.read("n", out.n, 1, kMaxAnswers);

@@ -259,7 +259,8 @@ def biases_on_texts_hold_for_their_tokens():
 def streams_report_how_much_of_the_prompt_is_read():
     s = server("-c", "1024", "--batch-size", "64", "--parallel", "2")
     long = [{"role": "user", "content": "What is 12 + 30? " * 30}]
-    for path, body in (("/v1/chat/completions", {"messages": long}), ("/completion", {"prompt": long[0]["content"]})):
+    for path, body in (("/v1/chat/completions", {"messages": long}), ("/completion", {"prompt": long[0]["content"]}),
+                       ("/v1/completions", {"prompt": long[0]["content"]})):
         events = s.stream(path, {**body, "max_tokens": 3, "return_progress": True, "cache_prompt": False})
         reports = [e["prompt_progress"] for e in events if e != "[DONE]" and "prompt_progress" in e]
         total = reports[0]["total"]

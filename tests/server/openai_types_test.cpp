@@ -62,12 +62,13 @@ TEST(ChatRequest, NullMeansAbsentAndUnknownFieldsMeanNothing) {
 TEST(ChatRequest, DefaultsAreTheServers) {
   RequestDefaults defaults;
   defaults.sampling.temperature = 0;
-  defaults.max_tokens = 9;  // and the most
+  defaults.max_tokens = 9;
+  defaults.most_tokens = 20;
   defaults.thinking_budget = 4;
   const auto r = parse_chat_request("{" + kMessages + "}", defaults);
   EXPECT_EQ(r->common.sampling.temperature, 0);
   EXPECT_EQ(r->common.max_tokens, 9);
-  for (const auto& [asked, given] : {std::pair(4, 4), std::pair(400, 9), std::pair(-1, 9)})
+  for (const auto& [asked, given] : {std::pair(4, 4), std::pair(400, 20), std::pair(-1, 9)})
     EXPECT_EQ(
         parse_chat_request("{" + kMessages + ", \"max_tokens\": " + std::to_string(asked) + "}", defaults)
             ->common.max_tokens,

@@ -102,7 +102,9 @@ struct Request {
   /// What closes it; empty: the token </think>, or "\n</think>\n\n" where the vocabulary has no such token.
   std::vector<TokenId> thinking_close;
 
-  bool report_progress = false;  ///< an event after each step that reads a part of the prompt
+  /// An event when the request starts (what was cached is read then), and after each step that reads a part
+  /// of the prompt.
+  bool report_progress = false;
   /// Called by the engine's thread when an event can be read and none could before: for readers that poll().
   /// Must return soon, not throw, and call nothing of this engine. Never called after the last event was
   /// announced; may still be running when the Generation has been destroyed.
@@ -292,7 +294,7 @@ class Engine {
   /// Reads such a file into the prefix cache, under `key`. Errors also: corrupt, unsupported (of another
   /// model, KV type or version), out_of_memory (larger than the prefix cache, or there is none).
   Result<SlotFile> restore_slot(int id, const std::string& path, const std::string& key = "");
-  /// Forgets; the number of tokens that were remembered.
+  /// Forgets it, and what the prefix cache has of its beginnings; the number of tokens that were remembered.
   Result<int> erase_slot(int id);
 
   /// An error after the engine died (out of memory); a server is then neither healthy nor ready.

@@ -86,6 +86,10 @@ struct ChatMessage {
 /// invalid_argument, saying what is wrong and where.
 Result<void> check_tools(std::string_view text);
 
+/// How a rendered conversation ends: after its last message; with the mark that asks the model for an answer;
+/// or inside of the last message, an assistant's, which the model then goes on with.
+enum class ChatEnding { closed, generation_prompt, unfinished };
+
 /// Renders a conversation as the model was trained to see it.
 class ChatTemplate {
  public:
@@ -99,16 +103,18 @@ class ChatTemplate {
                                         std::string_view forced_family = {});
 
   const std::string& family() const { return family_; }
-  /// The text with special tokens written out, for people. Without generation prompt the end-of-text token is
-  /// written instead, where the model's template does so.
-  std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt = true) const;
+  /// The text with special tokens written out, for people. Where it ends closed, the end-of-text token is
+  /// written, if the model's template does so.
+  std::string render(std::span<const ChatMessage> messages,
+                     ChatEnding ending = ChatEnding::generation_prompt) const;
   /// The ids. Message contents are plain text: "<|end|>" typed by a user is not the token. Only what an
   /// assistant writes keeps its own marks: <think>, <|tool_call|> and what closes them are tokens in a
   /// message of that role, where the vocabulary has them. White space that follows a token with rstrip is
   /// dropped, as the reference tokenizer does. Errors: invalid_argument (unknown role, tools of another role
-  /// than system), unsupported (the vocabulary lacks a token that the template needs).
+  /// than system, unfinished without an assistant's message at the end), unsupported (the vocabulary lacks a
+  /// token that the template needs).
   Result<std::vector<TokenId>> encode(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
-                                      bool add_generation_prompt = true) const;
+                                      ChatEnding ending = ChatEnding::generation_prompt) const;
 
  private:
   std::string family_;

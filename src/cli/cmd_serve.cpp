@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -28,12 +29,14 @@ SIGTERM or Ctrl-C: no new requests, those that run may end; a second time: at on
 
 struct ServeFlags {
   server::ServeOptions serve;
-  std::string kv = "f16", kv_k, kv_v, spill_limit, reasoning_format = "auto", seed = "-1";
-  int cache_ram_mib = -1;
+  std::string kv = "f16", kv_k, kv_v, spill_limit, reasoning_format = "auto", seed = "-1", pooling = "mean";
+  int cache_ram_mib = -1, batch_size = 0;
   std::optional<double> timeout;
   std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
   std::optional<int> top_k, penalty_last_n;
-  std::vector<std::string> api_keys;  // each may be several, with commas between
+  std::vector<std::string> api_keys, cors_origins;  // each may be several, with commas between
+  std::string alias, tags;                          // the same
+  std::string reasoning = "auto";
   bool no_page = false;
 };
 
@@ -62,20 +65,40 @@ void adjust(const ServeFlags& f, SamplingOptions& s) {
   if (f.seed != "-1") s.seed = std::strtoull(f.seed.c_str(), nullptr, 10);
 }
 
+std::vector<std::string> split_at_commas(const std::string& list) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at <= list.size();) {
+    const size_t comma = std::min(list.find(',', at), list.size());
+    if (comma > at) out.push_back(list.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
+}
+
+std::vector<std::string> split_all(const std::vector<std::string>& lists) {
+  std::vector<std::string> out;
+  for (const std::string& list : lists)
+    for (std::string& item : split_at_commas(list)) out.push_back(std::move(item));
+  return out;
+}
+
 Result<void> resolve(ServeFlags& f) {
   server::ServeOptions& o = f.serve;
   SAMBAY_TRY(o.engine.kv, kv_type(f), "serve");
+  if (f.batch_size > 0) o.engine.chunk = std::min(o.engine.chunk, f.batch_size);
   if (f.cache_ram_mib >= 0 && !o.prefix_cache_bytes) o.prefix_cache_bytes = int64_t{f.cache_ram_mib} << 20;
   if (!f.spill_limit.empty()) {
     SAMBAY_TRY(o.engine.spill_bytes, parse_byte_size(f.spill_limit), "--spill");
   }
   if (f.timeout) o.http.body_seconds = o.http.write_seconds = *f.timeout;
-  for (const std::string& list : f.api_keys)
-    for (size_t at = 0; at <= list.size();) {
-      const size_t comma = std::min(list.find(',', at), list.size());
-      if (comma > at) o.api_keys.push_back(list.substr(at, comma - at));
-      at = comma + 1;
-    }
+  o.api_keys = split_all(f.api_keys);
+  o.cors_origins = split_all(f.cors_origins);
+  std::erase(o.cors_origins, "localhost");  // llama-server's word for what is always allowed here
+  // As llama-server: all of them name the model, and the first in the alphabet is the one that it goes by.
+  o.aliases = split_at_commas(f.alias);
+  std::sort(o.aliases.begin(), o.aliases.end());
+  o.tags = split_at_commas(f.tags);
+  if (f.reasoning == "off") o.defaults.thinking_budget = 0;
   o.web_page = !f.no_page;
   o.defaults.reasoning_format =
       f.reasoning_format == "none" ? server::ReasoningFormat::none : server::ReasoningFormat::deepseek;
@@ -94,7 +117,10 @@ void add_model_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "Model";
   cmd->add_option("-m,--model", e.model, "Model: folder, .safetensors or GGUF (default: the embedded one)")
       ->group(group);
-  cmd->add_option("-a,--alias", f.serve.alias, "The model's name towards clients (its own)")->group(group);
+  cmd->add_option("-a,--alias", f.alias, "The model's name towards clients (its own); several with commas")
+      ->group(group);
+  cmd->add_option("--tags", f.tags, "Words about the model that /v1/models repeats, with commas")
+      ->group(group);
   cmd->add_option("-c,--ctx-size", e.max_context,
                   "Context of each conversation, prompt and answer together (65536, or the model's limit)")
       ->group(group);
@@ -107,6 +133,9 @@ void add_model_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--cache-type-k", f.kv_k, "-ctk; the same")->group(group);
   cmd->add_option("--cache-type-v", f.kv_v, "-ctv; the same")->group(group);
   cmd->add_option("--chunk,--ubatch-size", e.chunk, "-ub; prompt tokens per step (256)")->group(group);
+  cmd->add_option("-b,--batch-size", f.batch_size, "The same; the smaller of both holds")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()))
+      ->group(group);
   cmd->add_option("--isa", e.isa, "Instruction set (best supported)")->group(group);
   cmd->add_option("--chat-template", e.chat_template, "Force a template family: phi")->group(group);
   add_total_context_option(*cmd, e.total_context)->group(group);
@@ -159,8 +188,8 @@ void add_http_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--allowed-host", f.serve.allowed_hosts, "A Host to serve besides this machine's names")
       ->allow_extra_args(false)
       ->group(group);
-  cmd->add_option("--cors-origin", f.serve.cors_origins,
-                  "An Origin to allow besides this machine's, * = any; repeatable")
+  cmd->add_option("--cors-origin,--cors-origins", f.cors_origins,
+                  "An Origin to allow besides this machine's, * = any; repeatable, or with commas")
       ->allow_extra_args(false)
       ->group(group);
 }
@@ -172,13 +201,20 @@ void add_endpoint_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--slot-save-path", f.serve.slot_save_path, "Folder for saved slots (none: off)")
       ->check(CLI::ExistingDirectory)
       ->group(group);
-  cmd->add_flag("--no-webui,--no-ui", f.no_page, "No web page at /")->group(group);
+  cmd->add_flag("--no-ui,--no-webui", f.no_page, "No web page at /")->group(group);
+  cmd->add_flag("-v,--verbose", f.serve.defaults.verbose,
+                "Answers say in __verbose what was read, as requests can ask for with \"verbose\": true")
+      ->group(group);
 }
 
 void add_default_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "Defaults of requests (the model's own, else as said)";
   cmd->add_option("-n,--predict,--n-predict", f.serve.defaults.max_tokens,
-                  "Tokens that a request gets at most, -1 = until the end (-1)")
+                  "Tokens that a request gets if it does not say, -1 = until the end (-1)")
+      ->group(group);
+  cmd->add_option("--max-tokens", f.serve.defaults.most_tokens,
+                  "Tokens that a request gets at most, whatever it says, -1 = any number (-1)")
+      ->check(CLI::Range(-1, std::numeric_limits<int>::max()))
       ->group(group);
   cmd->add_option("--temp,--temperature", f.temperature, "Temperature (0.6)")->group(group);
   cmd->add_option("--top-k", f.top_k, "0 = off (0)")->group(group);
@@ -190,6 +226,20 @@ void add_default_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--frequency-penalty", f.frequency_penalty, "(0)")->group(group);
   cmd->add_option("-s,--seed", f.seed, "-1 = random (-1)")
       ->check(CLI::Range(int64_t{-1}, std::numeric_limits<int64_t>::max()))
+      ->group(group);
+  cmd->add_flag("--ignore-eos", f.serve.defaults.ignore_eos, "Answers go on to their limit (off)")
+      ->group(group);
+  cmd->add_flag("--cache-prompt,!--no-cache-prompt", f.serve.defaults.use_cache,
+                "Prompts are looked up in the prefix cache (on)")
+      ->group(group);
+  cmd->add_flag("--prefill-assistant,!--no-prefill-assistant", f.serve.defaults.continues_assistant,
+                "A last message of the assistant is continued, not answered (on)")
+      ->group(group);
+  cmd->add_option("--reasoning", f.reasoning, "-rea; off: the same as --reasoning-budget 0 (auto)")
+      ->check(CLI::IsMember({"on", "off", "auto"}))
+      ->group(group);
+  cmd->add_option("--pooling", f.pooling, "How embeddings are made: mean is the only way")
+      ->check(CLI::IsMember({"mean"}))
       ->group(group);
   cmd->add_option("--reasoning-format", f.reasoning_format,
                   "none: thinking stays in the text; deepseek or auto: in reasoning_content (auto)")

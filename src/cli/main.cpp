@@ -117,7 +117,11 @@ int run(int argc, char** argv) {
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty())
     return report(unknown_command(app, argv[1]), exit_code(ErrorCode::invalid_argument));
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc), notices;
-  if (argc > 1 && std::string_view(argv[1]) == "serve") arguments = translate_llama_flags(arguments, notices);
+  if (argc > 1 && std::string_view(argv[1]) == "serve") {
+    Result<std::vector<std::string>> translated = translate_llama_flags(arguments, notices);
+    if (!translated) return report(translated.error().message, exit_code(translated.error().code));
+    arguments = *std::move(translated);
+  }
   for (const std::string& notice : notices) std::fprintf(stderr, "sambay: %s\n", notice.c_str());
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {

@@ -134,6 +134,7 @@ void EngineLoop::open_cache(Sequence& s) {
     stats.cached_tokens += static_cast<uint64_t>(s.cached);
   });
   update_place(s);
+  if (r.report_progress) publish(s, {});
   if (s.prompt_left() == 0) prompt_read(s, logits);
 }
 

@@ -95,9 +95,16 @@ Result<int> EngineLoop::erase_slot(int id) {
       return;
     }
     Place& place = places_[static_cast<size_t>(id)];
-    const PrefixCache::Entry* entry = cache_->by_id(place.entry);
-    result = entry ? entry->length : 0;
-    cache_->erase(place.entry);
+    result = 0;
+    if (const PrefixCache::Entry* entry = cache_->by_id(place.entry)) {
+      const uint64_t owner = entry->owner;
+      const PrefixCache::Tokens tokens = entry->tokens;
+      const std::span<const TokenId> all(tokens->data(), static_cast<size_t>(entry->length));
+      result = entry->length;
+      cache_->erase(place.entry);  // which find() would pass over: a whole prompt needs logits
+      while (const PrefixCache::Entry* beginning = cache_->find(owner, all).entry)
+        cache_->erase(beginning->id);
+    }
     place.entry = 0;
     update_gauges();
   }));

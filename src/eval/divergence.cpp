@@ -43,7 +43,7 @@ class Solver {
     SAMBAY_TRY(const auto prompt, template_.encode(*tokenizer_, problem.messages), "prompt");
     std::vector<ChatMessage> messages = problem.messages;
     messages.push_back({"assistant", "<think>" + *problem.thinking + "</think>" + problem.answer});
-    SAMBAY_TRY(out.ids, template_.encode(*tokenizer_, messages, false), "solution");
+    SAMBAY_TRY(out.ids, template_.encode(*tokenizer_, messages, ChatEnding::closed), "solution");
     // Behind the end of the turn there may be an end of text, which nobody has to write.
     const std::optional<TokenId> end = tokenizer_->added_token("<|end|>");
     while (!out.ids.empty() && end && out.ids.back() != *end) out.ids.pop_back();

@@ -22,14 +22,14 @@ ApiError refused(const Error& error, const Engine& engine, const std::vector<int
   const int limit = engine.info().max_context;
   for (const int tokens : prompt_tokens) {
     if (error.code != ErrorCode::invalid_argument || tokens < limit) continue;
-    return {.message =
-                fmt::format("the request exceeds the available context size: the prompt has {} tokens, the "
-                            "context {}",
-                            tokens, limit),
-            .type = "exceed_context_size_error",
-            .param = prompt_field,
-            .code = "context_length_exceeded",
-            .numbers = {{"n_prompt_tokens", tokens}, {"n_ctx", limit}}};
+    return {
+        .message = fmt::format("the request exceeds the available context size: '{}' has {} tokens and is "
+                               "too large for a context of {}",
+                               prompt_field, tokens, limit),
+        .type = "exceed_context_size_error",
+        .param = prompt_field,
+        .code = "context_length_exceeded",
+        .numbers = {{"n_prompt_tokens", tokens}, {"n_ctx", limit}}};
   }
   ApiError refusal = from_engine(error);
   if (refusal.param == "prompt") refusal.param = prompt_field;
@@ -82,6 +82,30 @@ Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const Prompt& p
   return *std::move(ids);
 }
 
+Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const MixedPrompt& prompt,
+                                           bool parse_special) {
+  std::vector<TokenId> ids;
+  for (const Prompt& part : prompt) {
+    const Parsed<std::vector<TokenId>> more = encode_prompt(engine, part, parse_special);
+    if (!more) return more;
+    ids.insert(ids.end(), more->begin(), more->end());
+  }
+  return ids;
+}
+
+std::optional<ApiError> resolve_text_bias(const Engine& engine, GenerationFields& fields) {
+  constexpr size_t kMaxBiases = 65536;  // texts can be long
+  for (const auto& [text, bias] : fields.text_bias) {
+    const Parsed<std::vector<TokenId>> ids = encode_prompt(engine, text, true);
+    if (!ids) return ids.error();
+    for (const TokenId id : *ids) fields.sampling.logit_bias.emplace_back(id, bias);
+    if (fields.sampling.logit_bias.size() > kMaxBiases)
+      return invalid_value("logit_bias", fmt::format("its texts have more than {} tokens", kMaxBiases));
+  }
+  fields.text_bias.clear();
+  return std::nullopt;
+}
+
 Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt) {
   Request request;
   request.prompt = std::move(prompt);
@@ -95,6 +119,7 @@ Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt
   request.deadline_ms = fields.deadline_ms;
   request.use_cache = fields.use_cache;
   request.slot = fields.slot;
+  request.report_progress = fields.stream && fields.return_progress;
   return request;
 }
 

@@ -36,6 +36,13 @@ struct Submission {
 /// A text with special tokens as text or as tokens, or ids as they are. Errors: 400.
 Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const Prompt& prompt, bool parse_special);
 
+/// The ids of a prompt of parts.
+Parsed<std::vector<TokenId>> encode_prompt(const Engine& engine, const MixedPrompt& prompt,
+                                           bool parse_special);
+
+/// Moves biases on texts to their tokens. Errors: 400.
+std::optional<ApiError> resolve_text_bias(const Engine& engine, GenerationFields& fields);
+
 /// The engine's request of what all generating requests share.
 Request make_request(const GenerationFields& fields, std::vector<TokenId> prompt);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <functional>
 
 #include "server/request_fields.h"
@@ -32,35 +31,6 @@ void read_chat_logprobs(FieldReader& fields, ChatRequest& out) {
   if (wanted) out.top_logprobs = top;
 }
 
-/// llama-server's `prompt`: a string, token ids, a mix of both, or a list of these.
-void read_llama_prompts(FieldReader& fields, LlamaCompletionRequest& out) {
-  const nlohmann::json* value = fields.find("prompt");
-  if (!value) return fields.fail(missing("prompt"));
-  const auto read_one = [&](const nlohmann::json& one, const std::string& path) {
-    std::vector<Prompt> parts;
-    if (one.is_string()) {
-      parts.emplace_back(one.get<std::string>());
-    } else if (one.is_array()) {
-      for (size_t i = 0; i < one.size() && fields.good(); i++) {
-        TokenId id = 0;
-        if (one[i].is_string())
-          parts.emplace_back(one[i].get<std::string>());
-        else if (read_token(fields, one[i], fmt::format("{}[{}]", path, i), id))
-          parts.emplace_back(std::vector<TokenId>{id});
-      }
-    } else {
-      fields.fail(invalid_type(path, "a string or a list of strings and token ids", type_name(one)));
-    }
-    out.prompts.push_back(std::move(parts));
-  };
-  // A list without numbers is a list of prompts; with numbers it is one prompt of parts.
-  out.is_list = value->is_array() && !value->empty() &&
-                std::none_of(value->begin(), value->end(), [](const auto& e) { return e.is_number(); });
-  if (!out.is_list) return read_one(*value, "prompt");
-  for (size_t i = 0; i < value->size() && fields.good(); i++)
-    read_one((*value)[i], fmt::format("prompt[{}]", i));
-}
-
 void read_response_fields(FieldReader& fields, LlamaCompletionRequest& out) {
   const nlohmann::json* list = fields.find("response_fields");
   if (!list) return;
@@ -77,7 +47,7 @@ void read_response_fields(FieldReader& fields, LlamaCompletionRequest& out) {
 
 Parsed<ChatRequest> parse_chat_request(std::string_view body, const RequestDefaults& defaults) {
   return parse<ChatRequest>(body, [&](FieldReader& fields, ChatRequest& out) {
-    out.messages = read_messages(fields);
+    out.conversation = read_conversation(fields, defaults);
     read_generation_fields(fields, defaults, true, out.common);
     read_chat_logprobs(fields, out);
   });
@@ -99,7 +69,9 @@ Parsed<CompletionRequest> parse_completion_request(std::string_view body, const 
 Parsed<EmbeddingRequest> parse_embedding_request(std::string_view body) {
   return parse<EmbeddingRequest>(body, [&](FieldReader& fields, EmbeddingRequest& out) {
     // llama-server's own name for it is "content".
-    out.input = read_prompts(fields, !fields.find("input") && fields.find("content") ? "content" : "input");
+    const bool llama = !fields.find("input") && fields.find("content");
+    bool is_list = false;
+    out.input = read_mixed_prompts(fields, llama ? "content" : "input", is_list);
     std::string format, ignored;
     fields.read("model", ignored);
     fields.read("user", ignored);
@@ -114,7 +86,7 @@ Parsed<EmbeddingRequest> parse_embedding_request(std::string_view body) {
 Parsed<LlamaCompletionRequest> parse_llama_completion_request(std::string_view body,
                                                               const RequestDefaults& defaults) {
   return parse<LlamaCompletionRequest>(body, [&](FieldReader& fields, LlamaCompletionRequest& out) {
-    read_llama_prompts(fields, out);
+    out.prompts = read_mixed_prompts(fields, "prompt", out.is_list);
     read_generation_fields(fields, defaults, false, out.common);
     fields.read("n_probs", out.n_probs, 0, kMaxTopLogprobs);
     fields.read("return_tokens", out.return_tokens);
@@ -153,10 +125,10 @@ Parsed<std::vector<TokenId>> parse_detokenize_request(std::string_view body) {
   });
 }
 
-Parsed<std::vector<ChatMessage>> parse_template_request(std::string_view body) {
-  return parse<std::vector<ChatMessage>>(body, [&](FieldReader& fields, std::vector<ChatMessage>& out) {
+Parsed<Conversation> parse_template_request(std::string_view body, const RequestDefaults& defaults) {
+  return parse<Conversation>(body, [&](FieldReader& fields, Conversation& out) {
     refuse_unsupported_fields(fields);
-    out = read_messages(fields);
+    out = read_conversation(fields, defaults);
   });
 }
 

@@ -28,7 +28,12 @@ struct GenerationFields {
   bool ignore_eos = false;
   int n = 1;
   bool stream = false;
-  bool include_usage = false;  ///< stream_options
+  bool include_usage = false;      ///< stream_options
+  bool timings_per_token = false;  ///< chunks say how fast it goes
+  bool return_progress = false;    ///< chunks say how much of the prompt is read
+  bool verbose = false;            ///< the answer says what was read
+  /// Texts, each of whose tokens gets the bias; token ids are in `sampling`.
+  std::vector<std::pair<std::string, float>> text_bias;
   int thinking_budget = -1;
   ReasoningFormat reasoning_format = ReasoningFormat::deepseek;
   int priority = 0;
@@ -37,14 +42,22 @@ struct GenerationFields {
   int slot = -1;
 };
 
+/// Messages and how the model is asked to go on from them.
+struct Conversation {
+  std::vector<ChatMessage> messages;
+  ChatEnding ending = ChatEnding::generation_prompt;
+};
+
 struct ChatRequest {
   GenerationFields common;
-  std::vector<ChatMessage> messages;
+  Conversation conversation;
   int top_logprobs = -1;  ///< -1: none asked for
 };
 
 /// A text, or token ids as they are.
 using Prompt = std::variant<std::string, std::vector<TokenId>>;
+/// A prompt that mixes both; each part is encoded apart.
+using MixedPrompt = std::vector<Prompt>;
 
 struct CompletionRequest {
   GenerationFields common;
@@ -54,16 +67,15 @@ struct CompletionRequest {
 };
 
 struct EmbeddingRequest {
-  std::vector<Prompt> input;
+  std::vector<MixedPrompt> input;
   bool base64 = false;
   int dimensions = 0;  ///< 0: not said
 };
 
-/// llama-server's /completion. Its prompt may mix texts and token ids; each Prompt of a part is encoded
-/// apart.
+/// llama-server's /completion.
 struct LlamaCompletionRequest {
   GenerationFields common;
-  std::vector<std::vector<Prompt>> prompts;
+  std::vector<MixedPrompt> prompts;
   int n_probs = 0;
   bool return_tokens = false;
   std::vector<std::string> response_fields;  ///< the members wanted, "a/b" for nested ones; empty: all
@@ -78,9 +90,12 @@ struct TokenizeRequest {
 /// What a request is read over: the server's defaults.
 struct RequestDefaults {
   SamplingOptions sampling;
-  int max_tokens = -1;  ///< and the most that a request may ask for
+  int max_tokens = -1;   ///< of a request that does not say
+  int most_tokens = -1;  ///< that a request gets, whatever it says; -1: any number
   ReasoningFormat reasoning_format = ReasoningFormat::deepseek;
   int thinking_budget = -1;
+  bool ignore_eos = false, use_cache = true, verbose = false;
+  bool continues_assistant = true;  ///< a conversation that ends with the assistant's message goes on in it
 };
 
 Parsed<ChatRequest> parse_chat_request(std::string_view body, const RequestDefaults& defaults);
@@ -90,8 +105,8 @@ Parsed<LlamaCompletionRequest> parse_llama_completion_request(std::string_view b
                                                               const RequestDefaults& defaults);
 Parsed<TokenizeRequest> parse_tokenize_request(std::string_view body);
 Parsed<std::vector<TokenId>> parse_detokenize_request(std::string_view body);
-/// {"messages": [...]}
-Parsed<std::vector<ChatMessage>> parse_template_request(std::string_view body);
+/// {"messages": [...]}: a chat request of which nothing but the prompt is asked.
+Parsed<Conversation> parse_template_request(std::string_view body, const RequestDefaults& defaults);
 /// {"filename": "..."}: a plain file name without folders.
 Parsed<std::string> parse_slot_file_request(std::string_view body);
 

@@ -59,8 +59,9 @@ bool token_of_key(const std::string& key, TokenId& out) {
   return status == std::errc() && stop == end && out >= 0;
 }
 
-/// {"15043": -100} (OpenAI) or [[15043, -1.5], [9, false]] (llama-server).
-void read_logit_bias(FieldReader& fields, SamplingOptions& out) {
+/// {"15043": -100} (OpenAI) or [[15043, -1.5], [9, false], [" the", -1]] (llama-server). A key that is no
+/// number is a text too, as in llama-server.
+void read_logit_bias(FieldReader& fields, GenerationFields& out) {
   const nlohmann::json* value = fields.find("logit_bias");
   if (!value) return;
   if (!value->is_object() && !value->is_array())
@@ -70,12 +71,11 @@ void read_logit_bias(FieldReader& fields, SamplingOptions& out) {
   if (value->is_object()) {
     for (const auto& [key, bias] : value->items()) {
       std::pair<TokenId, float> entry;
-      if (!token_of_key(key, entry.first))
-        return fields.fail({.message = "'logit_bias': keys must be token ids",
-                            .param = "logit_bias",
-                            .code = "invalid_value"});
       if (!read_bias(fields, bias, "logit_bias", entry.second)) return;
-      out.logit_bias.push_back(entry);
+      if (token_of_key(key, entry.first))
+        out.sampling.logit_bias.push_back(entry);
+      else
+        out.text_bias.emplace_back(key, entry.second);
     }
     return;
   }
@@ -85,10 +85,13 @@ void read_logit_bias(FieldReader& fields, SamplingOptions& out) {
     if (!pair.is_array() || pair.size() != 2)
       return fields.fail(invalid_type(path, "[token id, bias]", type_name(pair)));
     std::pair<TokenId, float> entry;
-    if (!read_token(fields, pair[0], path + "[0]", entry.first) ||
-        !read_bias(fields, pair[1], path + "[1]", entry.second))
-      return;
-    out.logit_bias.push_back(entry);
+    if (!read_bias(fields, pair[1], path + "[1]", entry.second)) return;
+    if (pair[0].is_string()) {
+      out.text_bias.emplace_back(pair[0].get<std::string>(), entry.second);
+      continue;
+    }
+    if (!read_token(fields, pair[0], path + "[0]", entry.first)) return;
+    out.sampling.logit_bias.push_back(entry);
   }
 }
 
@@ -104,7 +107,6 @@ void read_sampling(FieldReader& fields, bool strict, SamplingOptions& out) {
   fields.read("presence_penalty", out.presence_penalty, -2, 2);
   fields.read("frequency_penalty", out.frequency_penalty, -2, 2);
   read_seed(fields, out);
-  read_logit_bias(fields, out);
 }
 
 void read_thinking(FieldReader& fields, GenerationFields& out) {
@@ -206,6 +208,56 @@ std::optional<std::vector<TokenId>> read_tokens(FieldReader& fields, const nlohm
   return ids;
 }
 
+std::vector<ChatMessage> read_messages(FieldReader& fields) {
+  std::vector<ChatMessage> messages;
+  const nlohmann::json* list = fields.find("messages");
+  if (!list) return fields.fail(missing("messages")), messages;
+  if (!list->is_array()) return fields.fail(invalid_type("messages", "an array", type_name(*list))), messages;
+  if (list->empty()) fields.fail(invalid_value("messages", "must hold at least one message"));
+  if (list->size() > kMaxMessages)
+    return fields.fail(invalid_value("messages", fmt::format("at most {} messages", kMaxMessages))), messages;
+  for (size_t i = 0; i < list->size(); i++) {
+    messages.emplace_back();
+    if (!read_message(fields, (*list)[i], fmt::format("messages[{}]", i), messages.back())) break;
+  }
+  return messages;
+}
+
+/// A string, a list of strings and token ids, or llama-server's {"prompt_string": ...}.
+MixedPrompt read_mixed_prompt(FieldReader& fields, const nlohmann::json& value, const std::string& path) {
+  MixedPrompt parts;
+  if (value.is_string()) {
+    parts.emplace_back(value.get<std::string>());
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size() && fields.good(); i++) {
+      TokenId id = 0;
+      if (value[i].is_string()) {
+        parts.emplace_back(value[i].get<std::string>());
+        continue;
+      }
+      if (!read_token(fields, value[i], fmt::format("{}[{}]", path, i), id)) break;
+      auto* ids = parts.empty() ? nullptr : std::get_if<std::vector<TokenId>>(&parts.back());
+      if (ids)
+        ids->push_back(id);
+      else
+        parts.emplace_back(std::vector<TokenId>{id});
+    }
+  } else if (value.is_object()) {
+    std::optional<ApiError> fault;
+    FieldReader inner(value, path + ".", fault);
+    std::string text;
+    const nlohmann::json* media = inner.find("multimodal_data");
+    if (media && !(media->is_array() && media->empty()))
+      fault = unsupported(path + ".multimodal_data", "this model reads text alone");
+    if (!inner.read("prompt_string", text) && !fault) fault = missing(path + ".prompt_string");
+    if (fault) fields.fail(*fault);
+    parts.emplace_back(std::move(text));
+  } else {
+    fields.fail(invalid_type(path, "a string or a list of strings and token ids", type_name(value)));
+  }
+  return parts;
+}
+
 }  // namespace
 
 bool read_token(FieldReader& fields, const nlohmann::json& value, const std::string& path, TokenId& out) {
@@ -253,13 +305,18 @@ void read_generation_fields(FieldReader& fields, const RequestDefaults& defaults
   out.max_tokens = defaults.max_tokens;
   out.reasoning_format = defaults.reasoning_format;
   out.thinking_budget = defaults.thinking_budget;
+  out.ignore_eos = defaults.ignore_eos;
+  out.use_cache = defaults.use_cache;
+  out.verbose = defaults.verbose;
   refuse_unsupported_fields(fields);
   read_sampling(fields, strict_ranges, out.sampling);
+  read_logit_bias(fields, out);
   // From the weakest to the strongest name of the same thing.
   for (const char* name : {"n_predict", "max_tokens", "max_completion_tokens"})
     fields.read(name, out.max_tokens, -1, kMaxInt);
-  const int limit = defaults.max_tokens;
-  if (limit >= 0) out.max_tokens = out.max_tokens < 0 ? limit : std::min(limit, out.max_tokens);
+  if (out.max_tokens < 0) out.max_tokens = defaults.max_tokens;
+  const int most = defaults.most_tokens;
+  if (most >= 0) out.max_tokens = out.max_tokens < 0 ? most : std::min(most, out.max_tokens);
   read_stop(fields, out.stop);
   fields.read("ignore_eos", out.ignore_eos);
   fields.read("n", out.n, 1, kMaxAnswers);
@@ -269,24 +326,50 @@ void read_generation_fields(FieldReader& fields, const RequestDefaults& defaults
   fields.read("deadline_ms", out.deadline_ms, 0, kMaxInt);
   fields.read("cache_prompt", out.use_cache);
   fields.read("id_slot", out.slot, -1, 4096);
+  fields.read("timings_per_token", out.timings_per_token);
+  fields.read("return_progress", out.return_progress);
+  fields.read("verbose", out.verbose);
   std::string ignored;
   fields.read("model", ignored);
   fields.read("user", ignored);
 }
 
-std::vector<ChatMessage> read_messages(FieldReader& fields) {
-  std::vector<ChatMessage> messages;
-  const nlohmann::json* list = fields.find("messages");
-  if (!list) return fields.fail(missing("messages")), messages;
-  if (!list->is_array()) return fields.fail(invalid_type("messages", "an array", type_name(*list))), messages;
-  if (list->empty()) fields.fail(invalid_value("messages", "must hold at least one message"));
-  if (list->size() > kMaxMessages)
-    return fields.fail(invalid_value("messages", fmt::format("at most {} messages", kMaxMessages))), messages;
-  for (size_t i = 0; i < list->size(); i++) {
-    messages.emplace_back();
-    if (!read_message(fields, (*list)[i], fmt::format("messages[{}]", i), messages.back())) break;
+Conversation read_conversation(FieldReader& fields, const RequestDefaults& defaults) {
+  Conversation out;
+  out.messages = read_messages(fields);
+  const size_t count = out.messages.size();
+  const auto is_assistant = [&](size_t i) { return i < count && out.messages[i].role == "assistant"; };
+  bool asks = true, goes_on = false;
+  const bool says_asks = fields.read("add_generation_prompt", asks);
+  const bool says_goes_on = fields.read("continue_final_message", goes_on);
+  if (!says_asks && !says_goes_on) goes_on = defaults.continues_assistant && is_assistant(count - 1);
+  if (goes_on && says_asks && asks)
+    fields.fail(invalid_value("continue_final_message", "not together with add_generation_prompt"));
+  if (goes_on && !is_assistant(count - 1))
+    fields.fail(invalid_value("continue_final_message", "the last message must be the assistant's"));
+  if (goes_on && is_assistant(count - 2))
+    fields.fail(invalid_value("messages", "the assistant cannot have two messages at the end"));
+  out.ending = goes_on ? ChatEnding::unfinished : asks ? ChatEnding::generation_prompt : ChatEnding::closed;
+  return out;
+}
+
+std::vector<MixedPrompt> read_mixed_prompts(FieldReader& fields, const char* name, bool& is_list) {
+  const nlohmann::json* value = fields.find(name);
+  std::vector<MixedPrompt> out;
+  if (!value) return fields.fail(missing(name)), out;
+  // A list without numbers is a list of prompts; with numbers it is one prompt of parts.
+  is_list = value->is_array() &&
+            std::none_of(value->begin(), value->end(), [](const auto& e) { return e.is_number(); });
+  if (!is_list) {
+    out.push_back(read_mixed_prompt(fields, *value, name));
+    return out;
   }
-  return messages;
+  if (value->empty()) return fields.fail(invalid_value(name, "must not be empty")), out;
+  if (value->size() > kMaxPrompts)
+    return fields.fail(invalid_value(name, fmt::format("at most {} of them", kMaxPrompts))), out;
+  for (size_t i = 0; i < value->size() && fields.good(); i++)
+    out.push_back(read_mixed_prompt(fields, (*value)[i], fmt::format("{}[{}]", name, i)));
+  return out;
 }
 
 std::vector<Prompt> read_prompts(FieldReader& fields, const char* name) {

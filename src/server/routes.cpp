@@ -6,6 +6,7 @@ const std::vector<Route>& routes() {
   constexpr bool kOpen = false, kKey = true, kCounts = true, kQuick = true, kWorker = false;
   static const std::vector<Route> table = {
       {"POST", "/chat/completions", route_chat_completions, kKey, kCounts, kWorker},
+      {"POST", "/chat/completions/input_tokens", route_input_tokens, kKey, kCounts, kWorker},
       {"POST", "/completions", route_completions, kKey, kCounts, kWorker},
       {"POST", "/embeddings", route_embeddings, kKey, kCounts, kWorker},
       {"POST", "/completion", route_llama_completion, kKey, kCounts, kWorker},

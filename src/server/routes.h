@@ -6,6 +6,7 @@
 namespace sambay::server {
 
 HttpResponse route_chat_completions(Call& call);
+HttpResponse route_input_tokens(Call& call);
 HttpResponse route_completions(Call& call);
 HttpResponse route_embeddings(Call& call);
 HttpResponse route_models(Call& call);

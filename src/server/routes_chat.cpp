@@ -1,7 +1,8 @@
-// POST /v1/chat/completions
+// POST /v1/chat/completions and /v1/chat/completions/input_tokens
 #include <algorithm>
 #include <utility>
 
+#include "server/llama_settings.h"
 #include "server/routes.h"
 #include "server/wire.h"
 
@@ -15,44 +16,61 @@ struct Choice {
   OrderedJson logprobs = OrderedJson::array();  // not sent yet
   bool content_began = false, reasoning_began = false, role_sent = false;
   bool thinks = false;  // the tokens stand between <think> and </think>
+  int reported = -1;    // of the prompt
   std::optional<FinishReason> finish;
   Usage usage;
 };
 
 class ChatAnswer final : public AnswerProducer {
  public:
-  ChatAnswer(Call& call, Submission submission, const ChatRequest& request)
+  /// `prompt`: as the model reads it.
+  ChatAnswer(Call& call, Submission submission, const ChatRequest& request, std::vector<TokenId> prompt,
+             bool starts_in_thinking)
       : AnswerProducer(call, std::move(submission), request.common.stream),
         id_(new_id("chatcmpl-")),
         created_(unix_time()),
         splits_(request.common.reasoning_format != ReasoningFormat::none),
         wants_logprobs_(request.top_logprobs >= 0),
-        include_usage_(request.common.include_usage),
+        fields_(request.common),
+        prompt_(std::move(prompt)),
         tokenizer_(call.service.engine().tokenizer()),
         think_(tokenizer_ ? tokenizer_->added_token("<think>") : std::nullopt),
         end_think_(tokenizer_ ? tokenizer_->added_token("</think>") : std::nullopt),
-        choices_(static_cast<size_t>(choice_count())) {}
+        choices_(static_cast<size_t>(choice_count())) {
+    if (!starts_in_thinking || !splits_) return;
+    for (Choice& choice : choices_) {
+      choice.splitter.push("<think>");
+      choice.thinks = true;
+    }
+  }
 
  private:
   void on_event(int index, Event& event, std::string& out) override {
     Choice& choice = choices_[static_cast<size_t>(index)];
     if (wants_logprobs_) take_logprobs(choice, event);
+    if (fields_.return_progress && streams())
+      for (OrderedJson& progress : progress_json(event, choice.reported))
+        out += chunk(index, choice, OrderedJson::object(), {}, {{"prompt_progress", std::move(progress)}});
+    OrderedJson more = OrderedJson::object();
+    if (fields_.timings_per_token) more["timings"] = timings_json(event.usage);
     for (ReasoningSplitter::Piece& piece : split(choice, event)) {
       trim(choice, piece);
       if (piece.text.empty()) continue;
       if (streams())
-        out += chunk(index, choice, delta_of(piece), {});
+        out += chunk(index, choice, delta_of(piece), {}, more);
       else
         (piece.reasoning ? choice.reasoning : choice.content) += piece.text;
     }
     if (!event.finish) return;
     choice.finish = event.finish;
     choice.usage = std::move(event.usage);
-    if (streams()) out += chunk(index, choice, OrderedJson::object(), choice.finish);
+    if (!streams()) return;
+    if (fields_.verbose) more["__verbose"] = verbose_json();
+    out += chunk(index, choice, OrderedJson::object(), choice.finish, more);
   }
 
   void on_end(std::string& out) override {
-    if (include_usage_) {
+    if (fields_.include_usage) {
       OrderedJson last = answer_json(id_, "chat.completion.chunk", created_, service(), OrderedJson::array());
       last["usage"] = usage_json(usage());
       if (choices_.size() == 1) last["timings"] = timings_json(choices_[0].usage);
@@ -67,7 +85,15 @@ class ChatAnswer final : public AnswerProducer {
     OrderedJson answer = answer_json(id_, "chat.completion", created_, service(), std::move(list));
     answer["usage"] = usage_json(usage());
     if (choices_.size() == 1) answer["timings"] = timings_json(choices_[0].usage);
+    if (fields_.verbose) answer["__verbose"] = verbose_json();
     return dump(answer);
+  }
+
+  /// What the request came to: the text that the model read, and how tokens are chosen.
+  OrderedJson verbose_json() const {
+    return {{"prompt", tokenizer_->decode(prompt_)},
+            {"tokens_evaluated", prompt_.size()},
+            {"generation_settings", settings_json(fields_, service().engine().info().stop_ids)}};
   }
 
   OrderedJson choice_json(size_t i) {
@@ -109,23 +135,27 @@ class ChatAnswer final : public AnswerProducer {
     return {{"reasoning_content", piece.text}, {"reasoning", piece.text}};
   }
 
-  std::string chunk(int index, Choice& choice, OrderedJson delta, std::optional<FinishReason> finish) {
+  /// `more`: members of the chunk beside OpenAI's.
+  std::string chunk(int index, Choice& choice, OrderedJson delta, std::optional<FinishReason> finish,
+                    const OrderedJson& more) {
     std::string out;
     if (!std::exchange(choice.role_sent, true))
-      out =
-          one_chunk(index, {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}}, nullptr, {});
-    return out + one_chunk(index, std::move(delta), logprobs_json(choice), finish);
+      out = one_chunk(index, {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}}, nullptr, {},
+                      OrderedJson::object());
+    return out + one_chunk(index, std::move(delta), logprobs_json(choice), finish, more);
   }
 
   std::string one_chunk(int index, OrderedJson delta, OrderedJson logprobs,
-                        std::optional<FinishReason> finish) const {
+                        std::optional<FinishReason> finish, const OrderedJson& more) const {
     OrderedJson choice = {{"index", index},
                           {"delta", std::move(delta)},
                           {"logprobs", std::move(logprobs)},
                           {"finish_reason", nullptr}};
     if (finish) choice["finish_reason"] = openai_finish(*finish);
-    return sse(answer_json(id_, "chat.completion.chunk", created_, service(),
-                           OrderedJson::array({std::move(choice)})));
+    OrderedJson json = answer_json(id_, "chat.completion.chunk", created_, service(),
+                                   OrderedJson::array({std::move(choice)}));
+    json.update(more);
+    return sse(json);
   }
 
   /// Those of the answer's own tokens; what was thought, and control tokens, are no part of `content`.
@@ -147,7 +177,9 @@ class ChatAnswer final : public AnswerProducer {
 
   const std::string id_;
   const int64_t created_;
-  const bool splits_, wants_logprobs_, include_usage_;
+  const bool splits_, wants_logprobs_;
+  const GenerationFields fields_;
+  const std::vector<TokenId> prompt_;
   const Tokenizer* const tokenizer_;
   const std::optional<TokenId> think_, end_think_;
   std::vector<Choice> choices_;
@@ -155,11 +187,11 @@ class ChatAnswer final : public AnswerProducer {
 
 /// How far the ids of the first message alone go along with the whole prompt: other conversations begin
 /// alike.
-std::vector<int> shared_beginnings(const Engine& engine, const ChatRequest& request,
+std::vector<int> shared_beginnings(const Engine& engine, const std::vector<ChatMessage>& messages,
                                    const std::vector<TokenId>& prompt) {
-  if (request.messages.front().role != "system") return {};
+  if (messages.front().role != "system") return {};
   const auto first =
-      engine.chat_template()->encode(*engine.tokenizer(), std::span(request.messages).first(1), false);
+      engine.chat_template()->encode(*engine.tokenizer(), std::span(messages).first(1), ChatEnding::closed);
   if (!first) return {};
   const auto [a, b] = std::mismatch(first->begin(), first->end(), prompt.begin(), prompt.end());
   const auto length = static_cast<int>(a - first->begin());
@@ -167,25 +199,54 @@ std::vector<int> shared_beginnings(const Engine& engine, const ChatRequest& requ
   return {length};
 }
 
+/// Whether the model goes on inside of a thinking section that the last message opened.
+bool starts_in_thinking(const Conversation& conversation) {
+  if (conversation.ending != ChatEnding::unfinished) return false;
+  ReasoningSplitter splitter;
+  splitter.push(conversation.messages.back().content);
+  return splitter.in_reasoning();
+}
+
+Parsed<std::vector<TokenId>> encode_conversation(const Engine& engine, const Conversation& conversation) {
+  if (!engine.tokenizer() || !engine.chat_template())
+    return tl::unexpected(
+        ApiError{.message = "this model has no chat template that is known here: use /v1/completions",
+                 .code = "no_chat_template"});
+  Result<std::vector<TokenId>> prompt =
+      engine.chat_template()->encode(*engine.tokenizer(), conversation.messages, conversation.ending);
+  if (!prompt) return tl::unexpected(from_engine(prompt.error()));
+  return *std::move(prompt);
+}
+
 }  // namespace
 
 HttpResponse route_chat_completions(Call& call) {
-  const auto parsed = parse_chat_request(call.request.body, call.service.options().defaults);
+  auto parsed = parse_chat_request(call.request.body, call.service.options().defaults);
   if (!parsed) return to_response(parsed.error());
   const Engine& engine = call.service.engine();
-  if (!engine.tokenizer() || !engine.chat_template())
-    return to_response({.message = "this model has no chat template that is known here: use /v1/completions",
-                        .code = "no_chat_template"});
-  Result<std::vector<TokenId>> prompt = engine.chat_template()->encode(*engine.tokenizer(), parsed->messages);
-  if (!prompt) return to_response(from_engine(prompt.error()));
-  Request request = make_request(parsed->common, *std::move(prompt));
-  request.cache_marks = shared_beginnings(engine, *parsed, request.prompt);
+  const Parsed<std::vector<TokenId>> prompt = encode_conversation(engine, parsed->conversation);
+  if (!prompt) return to_response(prompt.error());
+  if (auto fault = resolve_text_bias(engine, parsed->common)) return to_response(*fault);
+  Request request = make_request(parsed->common, *prompt);
+  request.cache_marks = shared_beginnings(engine, parsed->conversation.messages, *prompt);
   request.top_logprobs = parsed->top_logprobs;
+  request.starts_in_thinking = starts_in_thinking(parsed->conversation);
+  const bool thinks = request.starts_in_thinking;
   std::vector<Request> requests;
   requests.push_back(std::move(request));
   Parsed<Submission> submission = submit(call, std::move(requests), "messages");
   if (!submission) return to_response(submission.error());
-  return answer_with(std::make_unique<ChatAnswer>(call, *std::move(submission), *parsed));
+  return answer_with(std::make_unique<ChatAnswer>(call, *std::move(submission), *parsed, *prompt, thinks));
+}
+
+HttpResponse route_input_tokens(Call& call) {
+  const auto parsed = parse_template_request(call.request.body, call.service.options().defaults);
+  if (!parsed) return to_response(parsed.error());
+  const Parsed<std::vector<TokenId>> prompt = encode_conversation(call.service.engine(), *parsed);
+  if (!prompt) return to_response(prompt.error());
+  HttpResponse response;
+  response.body = dump({{"object", "response.input_tokens"}, {"input_tokens", prompt->size()}});
+  return response;
 }
 
 }  // namespace sambay::server

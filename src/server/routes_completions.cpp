@@ -18,7 +18,8 @@ struct LogprobLists {
 struct Choice {
   std::string text;
   LogprobLists logprobs;
-  int offset = 0;  // characters of the text so far, by tokens
+  int offset = 0;     // characters of the text so far, by tokens
+  int reported = -1;  // of the prompt
   bool began = false;
   std::optional<FinishReason> finish;
 };
@@ -32,7 +33,7 @@ class CompletionAnswer final : public AnswerProducer {
         id_(new_id("cmpl-")),
         created_(unix_time()),
         wants_logprobs_(request.top_logprobs >= 0),
-        include_usage_(request.common.include_usage),
+        fields_(request.common),
         tokenizer_(call.service.engine().tokenizer()),
         echoes_(std::move(echoes)),
         first_tokens_(std::move(first_tokens)),
@@ -46,6 +47,10 @@ class CompletionAnswer final : public AnswerProducer {
     if (wants_logprobs_ && !echoes_.empty())
       std::move(event.prompt_logprobs.begin(), event.prompt_logprobs.end(),
                 std::back_inserter(prompt_logprobs_[prompt]));
+    if (fields_.return_progress && streams())
+      for (OrderedJson& progress : progress_json(event, choice.reported))
+        out += chunk({{"text", ""}, {"index", index}, {"logprobs", nullptr}, {"finish_reason", nullptr}},
+                     {{"prompt_progress", std::move(progress)}});
     if (event.tokens.empty() && event.text.empty() && !event.finish) return;
     std::string text;
     if (!std::exchange(choice.began, true) && !echoes_.empty()) {
@@ -61,12 +66,21 @@ class CompletionAnswer final : public AnswerProducer {
       return;
     }
     if (text.empty() && !event.finish) return;
-    out += sse(answer_json(id_, "text_completion", created_, service(),
-                           OrderedJson::array({choice_json(index, choice, text)})));
+    OrderedJson more = OrderedJson::object();
+    if (fields_.timings_per_token) more["timings"] = timings_json(event.usage);
+    out += chunk(choice_json(index, choice, text), more);
+  }
+
+  /// `more`: members beside OpenAI's.
+  std::string chunk(OrderedJson choice, const OrderedJson& more) const {
+    OrderedJson json =
+        answer_json(id_, "text_completion", created_, service(), OrderedJson::array({std::move(choice)}));
+    json.update(more);
+    return sse(json);
   }
 
   void on_end(std::string& out) override {
-    if (include_usage_) {
+    if (fields_.include_usage) {
       OrderedJson last = answer_json(id_, "text_completion", created_, service(), OrderedJson::array());
       last["usage"] = usage_json(usage());
       out += sse(last);
@@ -123,7 +137,8 @@ class CompletionAnswer final : public AnswerProducer {
 
   const std::string id_;
   const int64_t created_;
-  const bool wants_logprobs_, include_usage_;
+  const bool wants_logprobs_;
+  const GenerationFields fields_;
   const Tokenizer* const tokenizer_;
   const std::vector<std::string> echoes_;
   const std::vector<TokenId> first_tokens_;
@@ -134,9 +149,10 @@ class CompletionAnswer final : public AnswerProducer {
 }  // namespace
 
 HttpResponse route_completions(Call& call) {
-  const auto parsed = parse_completion_request(call.request.body, call.service.options().defaults);
+  auto parsed = parse_completion_request(call.request.body, call.service.options().defaults);
   if (!parsed) return to_response(parsed.error());
   const Engine& engine = call.service.engine();
+  if (auto fault = resolve_text_bias(engine, parsed->common)) return to_response(*fault);
   std::vector<Request> requests;
   std::vector<std::string> echoes;
   std::vector<TokenId> first_tokens;

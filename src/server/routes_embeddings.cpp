@@ -68,7 +68,7 @@ HttpResponse route_embeddings(Call& call) {
         "dimensions",
         fmt::format("this model's embeddings have {} and cannot be shortened", engine.info().hidden)));
   std::vector<Request> requests;
-  for (const Prompt& input : parsed->input) {
+  for (const MixedPrompt& input : parsed->input) {
     Parsed<std::vector<TokenId>> ids = encode_prompt(engine, input, false);
     if (!ids) return to_response(ids.error());
     Request request;

@@ -1,5 +1,7 @@
 // POST /completion: llama-server's own form.
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include "server/llama_settings.h"
@@ -14,6 +16,7 @@ struct Choice {
   std::vector<TokenId> tokens;
   OrderedJson probabilities = OrderedJson::array();
   int predicted = 0;
+  int reported = -1;  // of the prompt
   std::optional<FinishReason> finish;
   Usage usage;
 };
@@ -54,23 +57,12 @@ class LlamaAnswer final : public AnswerProducer {
       json["top_logprobs"] = std::move(top);
       probabilities.push_back(std::move(json));
     }
-    const size_t prompt = static_cast<size_t>(index);
     if (event.finish) {
       choice.finish = event.finish;
       choice.usage = event.usage;
     }
     if (streams()) {
-      if (!event.text.empty() || !event.tokens.empty()) {
-        OrderedJson chunk = {{"index", index},
-                             {"content", event.text},
-                             {"tokens", event.tokens},
-                             {"stop", false},
-                             {"id_slot", fields_.slot},
-                             {"tokens_predicted", choice.predicted},
-                             {"tokens_evaluated", prompts_[prompt].size()}};
-        if (n_probs_ > 0) chunk["completion_probabilities"] = std::move(probabilities);
-        out += sse(chunk);
-      }
+      write_chunks(index, event, std::move(probabilities), out);
       if (event.finish) out += sse(final_json(index));
       return;
     }
@@ -80,6 +72,45 @@ class LlamaAnswer final : public AnswerProducer {
   }
 
   void on_end(std::string&) override {}
+
+  void write_chunks(int index, const Event& event, OrderedJson probabilities, std::string& out) {
+    Choice& choice = choices_[static_cast<size_t>(index)];
+    const int before = choice.predicted - static_cast<int>(event.tokens.size());
+    if (fields_.return_progress)
+      for (OrderedJson& progress : progress_json(event, choice.reported)) {
+        OrderedJson chunk = chunk_json(index, "", {}, before);
+        chunk["prompt_progress"] = std::move(progress);
+        out += sse(chunk);
+      }
+    // Clients that ask for probabilities expect one token in each chunk, but only the text as a whole is
+    // known.
+    const size_t alone = n_probs_ > 0 && event.tokens.size() > 1 ? event.tokens.size() - 1 : 0;
+    for (size_t i = 0; i < alone; i++) {
+      OrderedJson chunk = chunk_json(index, "", {&event.tokens[i], 1}, before + static_cast<int>(i) + 1);
+      chunk["completion_probabilities"] = OrderedJson::array({probabilities[i]});
+      out += sse(chunk);
+    }
+    if (event.text.empty() && event.tokens.empty()) return;
+    OrderedJson chunk =
+        chunk_json(index, event.text, std::span(event.tokens).subspan(alone), choice.predicted);
+    if (n_probs_ > 0) {
+      probabilities.erase(probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(alone));
+      chunk["completion_probabilities"] = std::move(probabilities);
+    }
+    if (fields_.timings_per_token) chunk["timings"] = timings_json(event.usage);
+    out += sse(chunk);
+  }
+
+  OrderedJson chunk_json(int index, const std::string& text, std::span<const TokenId> tokens,
+                         int predicted) const {
+    return {{"index", index},
+            {"content", text},
+            {"tokens", std::vector<TokenId>(tokens.begin(), tokens.end())},
+            {"stop", false},
+            {"id_slot", fields_.slot},
+            {"tokens_predicted", predicted},
+            {"tokens_evaluated", prompts_[static_cast<size_t>(index)].size()}};
+  }
 
   std::string body() override {
     if (!is_list_) return dump(final_json(0));
@@ -94,13 +125,9 @@ class LlamaAnswer final : public AnswerProducer {
   }
 
   OrderedJson settings() const {
-    OrderedJson json = sampling_json(fields_.sampling);
-    json["n_predict"] = fields_.max_tokens;
-    json["max_tokens"] = fields_.max_tokens;
-    json["stop"] = fields_.stop;
-    json["ignore_eos"] = fields_.ignore_eos;
-    json["stream"] = fields_.stream;
+    OrderedJson json = settings_json(fields_, service().engine().info().stop_ids);
     json["n_probs"] = n_probs_;
+    json["post_sampling_probs"] = false;
     return json;
   }
 
@@ -157,19 +184,17 @@ class LlamaAnswer final : public AnswerProducer {
 }  // namespace
 
 HttpResponse route_llama_completion(Call& call) {
-  const auto parsed = parse_llama_completion_request(call.request.body, call.service.options().defaults);
+  auto parsed = parse_llama_completion_request(call.request.body, call.service.options().defaults);
   if (!parsed) return to_response(parsed.error());
+  const Engine& engine = call.service.engine();
+  if (auto fault = resolve_text_bias(engine, parsed->common)) return to_response(*fault);
   std::vector<Request> requests;
   std::vector<std::vector<TokenId>> prompts;
-  for (const std::vector<Prompt>& parts : parsed->prompts) {
-    std::vector<TokenId> ids;
-    for (const Prompt& part : parts) {
-      Parsed<std::vector<TokenId>> more = encode_prompt(call.service.engine(), part, true);
-      if (!more) return to_response(more.error());
-      ids.insert(ids.end(), more->begin(), more->end());
-    }
-    prompts.push_back(ids);
-    Request request = make_request(parsed->common, std::move(ids));
+  for (const MixedPrompt& parts : parsed->prompts) {
+    Parsed<std::vector<TokenId>> ids = encode_prompt(engine, parts, true);
+    if (!ids) return to_response(ids.error());
+    prompts.push_back(*ids);
+    Request request = make_request(parsed->common, *std::move(ids));
     request.top_logprobs = parsed->n_probs > 0 ? parsed->n_probs : -1;
     requests.push_back(std::move(request));
   }

@@ -81,7 +81,8 @@ HttpResponse route_slots(Call& call) {
 }
 
 HttpResponse route_slot_action(Call& call) {
-  if (!call.service.options().slots) return off("--slots");
+  // As in llama-server, --no-slots hides what others do, which saving does not show.
+  if (!call.service.options().slots && call.service.options().slot_save_path.empty()) return off("--slots");
   const std::string& path = call.request.path;
   const std::string number = path.substr(path.find("slots/") + 6);
   int id = -1;

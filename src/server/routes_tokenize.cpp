@@ -61,12 +61,12 @@ HttpResponse route_detokenize(Call& call) {
 }
 
 HttpResponse route_apply_template(Call& call) {
-  const auto messages = parse_template_request(call.request.body);
-  if (!messages) return to_response(messages.error());
+  const auto parsed = parse_template_request(call.request.body, call.service.options().defaults);
+  if (!parsed) return to_response(parsed.error());
   const auto& chat_template = call.service.engine().chat_template();
   if (!chat_template) return to_response(from_engine(chat_template.error()));
   HttpResponse response;
-  response.body = dump({{"prompt", chat_template->render(*messages)}});
+  response.body = dump({{"prompt", chat_template->render(parsed->messages, parsed->ending)}});
   return response;
 }
 

@@ -13,9 +13,9 @@
 namespace sambay::server {
 namespace {
 
-/// The alias, or the model's name without the folders before it: clients put it into paths.
+/// The first alias, or the model's name without the folders before it: clients put it into paths.
 std::string name_of(const ServeOptions& options, const Engine& engine) {
-  if (!options.alias.empty()) return options.alias;
+  if (!options.aliases.empty()) return options.aliases.front();
   if (options.engine.model.empty()) return "sambay-pocket";
   std::string name = engine.info().model_name;
   while (name.size() > 1 && name.ends_with('/')) name.pop_back();
@@ -105,7 +105,7 @@ std::optional<ApiError> Service::check_door(const HttpRequest& request) const {
     return ApiError{.status = 403,
                     .message = "this Host is not served here (--allowed-host NAME adds one)",
                     .code = "host_not_allowed"};
-  if (!origin.empty() && !origin_allowed(origin, host))
+  if (!origin.empty() && request.method != "OPTIONS" && !origin_allowed(origin, host))
     return ApiError{.status = 403,
                     .message = "this Origin may not use this server (--cors-origin ORIGIN adds one)",
                     .code = "origin_not_allowed"};
@@ -141,7 +141,9 @@ void Service::add_origin_headers(const HttpRequest& request, HttpResponse& respo
 
 HttpResponse Service::preflight(const HttpRequest& request) const {
   HttpResponse response;
-  response.status = 204;
+  // A foreign origin is told nothing, and its browser sends nothing more.
+  const std::string_view origin = request.header("origin");
+  if (!origin.empty() && !origin_allowed(origin, request.header("host"))) return response;
   response.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
                       {"Access-Control-Allow-Headers",
                        "authorization, content-type, x-api-key, x-request-id, "

@@ -25,7 +25,9 @@ namespace sambay::server {
 struct ServeOptions {
   HttpOptions http;
   EngineOptions engine;
-  std::string alias;  ///< the model's name towards clients; "" = its own
+  std::vector<std::string>
+      aliases;  ///< the model's names towards clients, the first in its answers; none: its own
+  std::vector<std::string> tags;  ///< repeated by /models, without any effect
   std::vector<std::string> api_keys;
   std::string api_key_file;
   bool insecure = false;   ///< listen beyond this machine without a key

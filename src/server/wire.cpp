@@ -62,6 +62,21 @@ OrderedJson timings_json(const Usage& usage) {
           {"queue_ms", usage.queue_ms}};
 }
 
+std::vector<OrderedJson> progress_json(const Event& event, int& reported) {
+  std::vector<OrderedJson> reports;
+  const auto report = [&](int done) {
+    if (done <= reported) return;
+    reported = done;
+    reports.push_back({{"total", event.usage.prompt_tokens},
+                       {"cache", event.usage.cached_tokens},
+                       {"processed", done},
+                       {"time_ms", event.usage.prompt_ms}});
+  };
+  if (reported < 0) report(event.usage.cached_tokens);
+  report(event.prompt_done);
+  return reports;
+}
+
 OrderedJson answer_json(const std::string& id, const char* object, int64_t created, const Service& service,
                         OrderedJson choices) {
   return {{"id", id},

@@ -15,6 +15,9 @@ namespace sambay::server {
 OrderedJson usage_json(const UsageSum& usage);
 /// llama-server's figures of one answer.
 OrderedJson timings_json(const Usage& usage);
+/// llama-server's `prompt_progress` that an event brings, oldest first: none, one, or two for the first event
+/// of an answer. `reported`: prompt tokens reported so far, -1 at first.
+std::vector<OrderedJson> progress_json(const Event& event, int& reported);
 /// id, object, created, model, system_fingerprint and `choices`: the same in every chunk of an answer.
 OrderedJson answer_json(const std::string& id, const char* object, int64_t created, const Service& service,
                         OrderedJson choices);

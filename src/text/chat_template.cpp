@@ -127,7 +127,7 @@ struct Conversation {
 };
 
 Conversation lay_out(std::string_view family, bool ends_with_eos, std::span<const ChatMessage> messages,
-                     bool add_generation_prompt) {
+                     ChatEnding ending) {
   Conversation out;
   const bool own_system = family == kPhiReasoning;
   if (own_system) {
@@ -142,6 +142,7 @@ Conversation lay_out(std::string_view family, bool ends_with_eos, std::span<cons
     out.token(kEnd);
   }
   for (const ChatMessage& message : messages) {
+    const bool goes_on = ending == ChatEnding::unfinished && &message == &messages.back();
     if (own_system && message.role == "system") continue;
     out.role(message.role);
     if (message.role == "assistant")
@@ -149,13 +150,12 @@ Conversation lay_out(std::string_view family, bool ends_with_eos, std::span<cons
     else
       out.plain(message.content);
     out.tools(message);
-    out.token(kEnd);
+    if (!goes_on) out.token(kEnd);
   }
-  if (add_generation_prompt) {
+  if (ending == ChatEnding::generation_prompt)
     out.role("assistant");
-  } else if (ends_with_eos) {
+  else if (ending == ChatEnding::closed && ends_with_eos)
     out.token(kEndOfText);
-  }
   return out;
 }
 
@@ -201,18 +201,20 @@ Result<ChatTemplate> ChatTemplate::recognize(std::optional<std::string_view> tex
                   XXH64(text->data(), text->size(), 0), kPhi, kPhiReasoning));
 }
 
-std::string ChatTemplate::render(std::span<const ChatMessage> messages, bool add_generation_prompt) const {
+std::string ChatTemplate::render(std::span<const ChatMessage> messages, ChatEnding ending) const {
   std::string out;
-  for (const Part& part : lay_out(family_, ends_with_eos_, messages, add_generation_prompt).parts)
-    out += part.text;
+  for (const Part& part : lay_out(family_, ends_with_eos_, messages, ending).parts) out += part.text;
   return out;
 }
 
 Result<std::vector<TokenId>> ChatTemplate::encode(const Tokenizer& tokenizer,
                                                   std::span<const ChatMessage> messages,
-                                                  bool add_generation_prompt) const {
+                                                  ChatEnding ending) const {
   SAMBAY_TRY_VOID(check_messages(messages));
-  Conversation conversation = lay_out(family_, ends_with_eos_, messages, add_generation_prompt);
+  if (ending == ChatEnding::unfinished && (messages.empty() || messages.back().role != "assistant"))
+    return fail(ErrorCode::invalid_argument,
+                "only an assistant's message can be gone on with, and it must be the last");
+  Conversation conversation = lay_out(family_, ends_with_eos_, messages, ending);
   conversation.settle_marks(tokenizer);
   const std::vector<Part>& parts = conversation.parts;
   std::vector<TokenId> ids;

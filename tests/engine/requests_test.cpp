@@ -137,6 +137,23 @@ TEST_F(RequestsTest, AThinkingBudgetClosesTheSectionAndTheAnswerFollows) {
   EXPECT_EQ(cut.finish, FinishReason::stop);
 }
 
+TEST_F(RequestsTest, WhatIsErasedIsReadAgain) {
+  const auto engine = open(with_cache());
+  Request request = hot(*engine, 2, 5);
+  request.slot = 3;
+  const auto cached = [&](const Request& r) { return answer(*engine, r).usage.cached_tokens; };
+  const auto size = static_cast<int>(request.prompt.size());
+  EXPECT_EQ(cached(request), 0);
+  EXPECT_EQ(cached(request), size);
+  EXPECT_EQ(engine->erase_slot(3).value_or(-1), size + 4) << "the last token is not processed yet";
+  EXPECT_EQ(engine->erase_slot(3).value_or(-1), 0);
+  EXPECT_EQ(cached(request), 0);
+  Request other = hot(*engine, 2, 5);
+  other.slot = 4;
+  other.prompt.push_back(other.prompt.front());
+  EXPECT_EQ(cached(other), size) << "what was kept after that is found";
+}
+
 TEST_F(RequestsTest, APlaceIsSavedRestoredAndGoesOnBitForBit) {
   const test::TempFolder folder;
   const std::string file = folder.file("conversation");

@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check(chat);
   if (chat) {
     check_fields(chat->common);
-    if (chat->messages.empty() || chat->top_logprobs > sambay::kMaxTopLogprobs) std::abort();
+    if (chat->conversation.messages.empty() || chat->top_logprobs > sambay::kMaxTopLogprobs) std::abort();
   }
   const auto completion = parse_completion_request(body, defaults);
   check(completion);
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check(parse_embedding_request(body));
   check(parse_tokenize_request(body));
   check(parse_detokenize_request(body));
-  check(parse_template_request(body));
+  check(parse_template_request(body, {}));
   const auto file = parse_slot_file_request(body);
   check(file);
   if (file && (file->find('/') != std::string::npos || file->front() == '.')) std::abort();

@@ -223,6 +223,75 @@ def llama_completion_has_timings_and_stop_type():
 
 
 @check
+def llama_completion_streams_one_token_with_its_probabilities():
+    events = events_of(plain().post("/completion", {"prompt": "What is 3 + 4?", "n_predict": 20, "n_probs": 2, "ignore_eos": True,
+                                                    "stream": True, "timings_per_token": True}).body)
+    chunks = [e for e in events if not e["stop"] and e["tokens"]]
+    assert len(chunks) == 20 and all(len(c["tokens"]) == len(c["completion_probabilities"]) == 1 for c in chunks)
+    assert [c["tokens_predicted"] for c in chunks] == list(range(1, 21))
+    assert all(c["tokens"][0] == c["completion_probabilities"][0]["id"] for c in chunks)
+    assert chunks[-1]["timings"]["predicted_n"] == 20
+
+
+@check
+def settings_say_what_ignore_eos_forbids():
+    s = plain()
+    forbidden = lambda **fields: s.post("/completion", {"prompt": "a", "n_predict": 1, **fields}).json["generation_settings"]["logit_bias"]
+    assert forbidden(ignore_eos=False) == []
+    entries = forbidden(ignore_eos=True)
+    assert entries and all(e["bias"] is None for e in entries)
+
+
+@check
+def biases_on_texts_hold_for_their_tokens():
+    s = plain()
+    greedy = {"prompt": "What is 3 + 4?", "n_predict": 1, "temperature": 0}
+    piece = s.post("/completion", {**greedy, "return_tokens": True}).json
+    text = s.post("/detokenize", {"tokens": piece["tokens"]}).json["content"]
+    for bias in ({text: -100}, [[text, False]]):
+        answer = s.post("/completion", {**greedy, "return_tokens": True, "logit_bias": bias}).json
+        assert answer["tokens"] != piece["tokens"], bias
+
+
+@check
+def streams_report_how_much_of_the_prompt_is_read():
+    s = server("-c", "1024", "--batch-size", "64", "--parallel", "2")
+    long = [{"role": "user", "content": "What is 12 + 30? " * 30}]
+    for path, body in (("/v1/chat/completions", {"messages": long}), ("/completion", {"prompt": long[0]["content"]}),
+                       ("/v1/completions", {"prompt": long[0]["content"]})):
+        events = s.stream(path, {**body, "max_tokens": 3, "return_progress": True, "cache_prompt": False})
+        reports = [e["prompt_progress"] for e in events if e != "[DONE]" and "prompt_progress" in e]
+        total = reports[0]["total"]
+        assert total > 128 and reports[0]["processed"] == reports[0]["cache"] == 0 and reports[-1]["processed"] == total, reports
+        assert len(reports) > 1 and all(a["processed"] < b["processed"] for a, b in zip(reports, reports[1:])), reports
+
+
+@check
+def an_unfinished_answer_is_gone_on_with():
+    s = plain()
+    whole = s.chat(temperature=0).json["choices"][0]["message"]
+    begun = "<think>" + whole["reasoning_content"][:8]
+    rest = s.post("/v1/chat/completions", {"messages": QUESTION + [{"role": "assistant", "content": begun}], "temperature": 0}).json
+    message = rest["choices"][0]["message"]
+    assert whole["reasoning_content"].endswith(message["reasoning_content"]) and message["content"] == "42", message
+    after = s.post("/v1/chat/completions", {"messages": QUESTION + [{"role": "assistant", "content": begun}], "temperature": 0,
+                                            "add_generation_prompt": True})
+    assert after.status == 200 and after.json["usage"]["prompt_tokens"] > rest["usage"]["prompt_tokens"]
+    rendered = s.post("/apply-template", {"messages": QUESTION + [{"role": "assistant", "content": "4"}]}).json["prompt"]
+    assert rendered == "<|user|>What is 12 + 30?<|end|><|assistant|>4"
+
+
+@check
+def input_tokens_and_verbose_say_what_would_be_read():
+    s = plain()
+    answer = s.chat(verbose=True, max_tokens=2).json
+    assert answer["__verbose"]["prompt"] == "<|user|>What is 12 + 30?<|end|><|assistant|>"
+    assert "__verbose" not in s.chat(max_tokens=2).json
+    counted = s.post("/v1/chat/completions/input_tokens", {"messages": QUESTION}).json["input_tokens"]
+    assert counted == answer["usage"]["prompt_tokens"] == answer["__verbose"]["tokens_evaluated"]
+
+
+@check
 def tokenize_and_detokenize_are_inverse():
     s = plain()
     text = "Größe 12<|end|>🙂"

@@ -62,12 +62,13 @@ TEST(ChatRequest, NullMeansAbsentAndUnknownFieldsMeanNothing) {
 TEST(ChatRequest, DefaultsAreTheServers) {
   RequestDefaults defaults;
   defaults.sampling.temperature = 0;
-  defaults.max_tokens = 9;  // and the most
+  defaults.max_tokens = 9;
+  defaults.most_tokens = 20;
   defaults.thinking_budget = 4;
   const auto r = parse_chat_request("{" + kMessages + "}", defaults);
   EXPECT_EQ(r->common.sampling.temperature, 0);
   EXPECT_EQ(r->common.max_tokens, 9);
-  for (const auto& [asked, given] : {std::pair(4, 4), std::pair(400, 9), std::pair(-1, 9)})
+  for (const auto& [asked, given] : {std::pair(4, 4), std::pair(400, 20), std::pair(-1, 9)})
     EXPECT_EQ(
         parse_chat_request("{" + kMessages + ", \"max_tokens\": " + std::to_string(asked) + "}", defaults)
             ->common.max_tokens,
@@ -82,9 +83,47 @@ TEST(ChatRequest, ContentIsAStringNullOrPartsOfText) {
                        {"role": "assistant", "content": null}, {"role": "user", "content": "c"}]})",
       {});
   ASSERT_TRUE(r) << r.error().message;
-  EXPECT_EQ(r->messages[0].role, "system");
-  EXPECT_EQ(r->messages[1].content, "ab");
-  EXPECT_EQ(r->messages[2].content, "");
+  EXPECT_EQ(r->conversation.messages[0].role, "system");
+  EXPECT_EQ(r->conversation.messages[1].content, "ab");
+  EXPECT_EQ(r->conversation.messages[2].content, "");
+}
+
+const std::string kBegun =
+    R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "So"}])";
+
+TEST(ChatRequest, GoesOnInTheAssistantsMessageThatIsLast) {
+  const auto ending = [](const std::string& more, const RequestDefaults& defaults = {}) {
+    return parse_chat_request(kBegun + more + "}", defaults)->conversation.ending;
+  };
+  RequestDefaults off;
+  off.continues_assistant = false;
+  EXPECT_EQ(ending(""), ChatEnding::unfinished);
+  EXPECT_EQ(ending("", off), ChatEnding::generation_prompt);
+  EXPECT_EQ(ending(R"(, "continue_final_message": true)", off), ChatEnding::unfinished);
+  EXPECT_EQ(ending(R"(, "continue_final_message": true, "add_generation_prompt": false)"),
+            ChatEnding::unfinished);
+  EXPECT_EQ(ending(R"(, "continue_final_message": false)"), ChatEnding::generation_prompt);
+  EXPECT_EQ(ending(R"(, "add_generation_prompt": true)"), ChatEnding::generation_prompt);
+  EXPECT_EQ(ending(R"(, "add_generation_prompt": false)"), ChatEnding::closed);
+  EXPECT_EQ(chat("")->conversation.ending, ChatEnding::generation_prompt);
+}
+
+TEST(ChatRequest, GoesOnInNoOtherMessage) {
+  EXPECT_EQ(param(parse_chat_request(
+                kBegun + R"(, "continue_final_message": true, "add_generation_prompt": true})", {})),
+            "continue_final_message");
+  EXPECT_EQ(param(chat(R"("continue_final_message": true)")), "continue_final_message");
+  EXPECT_EQ(param(parse_chat_request(R"({"messages": [{"role": "assistant", "content": "a"},
+                                                      {"role": "assistant", "content": "b"}]})",
+                                     {})),
+            "messages");
+}
+
+TEST(ChatRequest, BiasesOnTextsAreKeptApart) {
+  const auto r = chat(R"("logit_bias": {"12": -1, " the": -2})");
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_THAT(r->common.sampling.logit_bias, ElementsAre(std::pair<TokenId, float>(12, -1)));
+  EXPECT_THAT(r->common.text_bias, ElementsAre(std::pair<std::string, float>(" the", -2)));
 }
 
 TEST(ChatRequest, NamesTheFieldThatIsWrong) {
@@ -99,7 +138,7 @@ TEST(ChatRequest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(param(chat(R"("stream": "yes")")), "stream");
   EXPECT_EQ(param(chat(R"("stream_options": {"include_usage": 1})")), "stream_options.include_usage");
   EXPECT_EQ(param(chat(R"("seed": 18446744073709551615)")), "seed");
-  EXPECT_EQ(param(chat(R"("logit_bias": {"x": 1})")), "logit_bias");
+  EXPECT_EQ(param(chat(R"("logit_bias": {"x": "1"})")), "logit_bias");
   EXPECT_EQ(param(chat(R"("logit_bias": {"1": 101})")), "logit_bias");
   EXPECT_EQ(param(chat(R"("top_logprobs": 3)")), "top_logprobs");
   EXPECT_EQ(param(chat(R"("logprobs": true, "top_logprobs": 21)")), "top_logprobs");
@@ -171,6 +210,30 @@ TEST(LlamaCompletionRequest, PromptsMixTextsAndTokens) {
   EXPECT_EQ(list->prompts.size(), 2u);
 }
 
+TEST(LlamaCompletionRequest, PromptsMayBeObjectsWithoutMedia) {
+  const auto r = parse_llama_completion_request(R"({"prompt": [{"prompt_string": "a"}, [1, 2, "b"]]})", {});
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(std::get<std::string>(r->prompts.at(0).at(0)), "a");
+  EXPECT_THAT(std::get<1>(r->prompts.at(1).at(0)), ElementsAre(1, 2));
+  const auto param_of = [](const char* prompt) {
+    return parse_llama_completion_request(std::string(R"({"prompt": )") + prompt + "}", {}).error().param;
+  };
+  EXPECT_EQ(param_of("{}"), "prompt.prompt_string");
+  EXPECT_EQ(param_of(R"({"prompt_string": "a", "multimodal_data": ["AAAA"]})"), "prompt.multimodal_data");
+  EXPECT_EQ(param_of("[]"), "prompt");
+}
+
+TEST(LlamaCompletionRequest, DefaultsAreTheServers) {
+  RequestDefaults defaults;
+  defaults.ignore_eos = true;
+  defaults.use_cache = false;
+  const auto r = parse_llama_completion_request(R"({"prompt": "a"})", defaults);
+  EXPECT_TRUE(r->common.ignore_eos);
+  EXPECT_FALSE(r->common.use_cache);
+  EXPECT_FALSE(
+      parse_llama_completion_request(R"({"prompt": "a", "ignore_eos": false})", defaults)->common.ignore_eos);
+}
+
 TEST(LlamaCompletionRequest, FalseForbidsAToken) {
   const auto r =
       parse_llama_completion_request(R"({"prompt": "a", "logit_bias": [[3, false], [4, 1.5]]})", {});
@@ -185,6 +248,12 @@ TEST(SlotFileRequest, TakesPlainNamesAlone) {
     EXPECT_EQ(parse_slot_file_request(std::string(R"({"filename": ")") + name + "\"}").error().param,
               "filename")
         << name;
+}
+
+TEST(EmbeddingRequest, InputsMixTextsAndTokens) {
+  EXPECT_EQ(parse_embedding_request(R"({"input": [12, "a", 34]})")->input.size(), 1u);
+  EXPECT_EQ(parse_embedding_request(R"({"input": ["a", [12, "b"]]})")->input.size(), 2u);
+  EXPECT_EQ(parse_embedding_request(R"({"input": []})").error().param, "input");
 }
 
 TEST(EmbeddingRequest, KnowsItsEncodings) {

@@ -68,15 +68,16 @@ TEST(ChatTemplate, RendersTheConversation) {
   EXPECT_EQ(
       phi().render(kTalk),
       "<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>Hello<|end|><|user|>Bye<|end|><|assistant|>");
-  EXPECT_EQ(phi().render(kTalk, false),
+  EXPECT_EQ(phi().render(kTalk, ChatEnding::closed),
             "<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>Hello<|end|><|user|>Bye<|end|>");
   EXPECT_EQ(phi().render({}), "<|assistant|>");
 }
 
 TEST(ChatTemplate, WritesEndOfTextWhereTheModelsTemplateDoes) {
   const auto result = ChatTemplate::recognize(pocket_template());
-  EXPECT_EQ(result->render(Messages{{"user", "Hi"}}, false), "<|user|>Hi<|end|><|endoftext|>");
-  EXPECT_EQ(result->render(Messages{{"user", "Hi"}}, true), "<|user|>Hi<|end|><|assistant|>");
+  EXPECT_EQ(result->render(Messages{{"user", "Hi"}}, ChatEnding::closed), "<|user|>Hi<|end|><|endoftext|>");
+  EXPECT_EQ(result->render(Messages{{"user", "Hi"}}, ChatEnding::generation_prompt),
+            "<|user|>Hi<|end|><|assistant|>");
 }
 
 TEST(ChatTemplate, PhiReasoningPutsItsOwnSystemMessageFirst) {
@@ -101,7 +102,7 @@ TEST(ChatTemplate, RecognizesTheTemplateThatRendersToolMessages) {
   const auto result = ChatTemplate::recognize(kWithTools);
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->family(), "phi");
-  EXPECT_EQ(result->render({}, false), "<|endoftext|>");
+  EXPECT_EQ(result->render({}, ChatEnding::closed), "<|endoftext|>");
 }
 
 TEST(ChatTemplate, RendersToolsCallsAndWhatTheToolsAnswered) {
@@ -124,8 +125,8 @@ TEST(ChatTemplate, MarksAreTokensOnlyWhereTheAssistantWroteThem) {
   const auto tokenizer = *Tokenizer::open(SAMBAY_SOURCE_DIR "/models/pocket");
   const std::string text = "<think>3+4=7</think>x<|tool_call|>[]<|/tool_call|><|end|>";
   const auto count = [&](const Messages& messages) {
-    const auto ids = phi().encode(*tokenizer, messages, false);
-    EXPECT_EQ(tokenizer->decode(*ids), phi().render(messages, false));
+    const auto ids = phi().encode(*tokenizer, messages, ChatEnding::closed);
+    EXPECT_EQ(tokenizer->decode(*ids), phi().render(messages, ChatEnding::closed));
     std::vector<int> counts;
     for (const char* token : {"<think>", "</think>", "<|tool_call|>", "<|/tool_call|>", "<|end|>"})
       counts.push_back(
@@ -138,9 +139,28 @@ TEST(ChatTemplate, MarksAreTokensOnlyWhereTheAssistantWroteThem) {
   EXPECT_EQ(count({{"system", text, text}}), (std::vector<int>{0, 0, 0, 0, 1}));
 }
 
+TEST(ChatTemplate, GoesOnInsideOfTheAssistantsLastMessage) {
+  const Tokenizer& tokenizer = test::golden_tokenizer();
+  const Messages begun{{"user", "Hi"}, {"assistant", "a"}, {"user", "Bye"}, {"assistant", " so"}};
+  EXPECT_EQ(phi().render(begun, ChatEnding::unfinished),
+            "<|user|>Hi<|end|><|assistant|>a<|end|><|user|>Bye<|end|><|assistant|> so");
+  Ids expected = *phi().encode(tokenizer, std::span(begun).first(3));
+  const Ids content = *tokenizer.encode("so");  // white space behind <|assistant|> belongs to it
+  expected.insert(expected.end(), content.begin(), content.end());
+  EXPECT_EQ(*phi().encode(tokenizer, begun, ChatEnding::unfinished), expected);
+}
+
+TEST(ChatTemplate, RefusesToGoOnWithWhatNoAssistantBegan) {
+  for (const Messages& messages : {Messages{}, Messages{{"assistant", "a"}, {"user", "b"}}}) {
+    const auto ids = phi().encode(test::golden_tokenizer(), messages, ChatEnding::unfinished);
+    ASSERT_FALSE(ids);
+    EXPECT_EQ(ids.error().code, ErrorCode::invalid_argument);
+  }
+}
+
 TEST(ChatTemplate, MarksThatTheVocabularyLacksAreText) {
   const Tokenizer& tokenizer = test::golden_tokenizer();  // has no <think>
-  const auto ids = phi().encode(tokenizer, Messages{{"assistant", "a<think>b"}}, false);
+  const auto ids = phi().encode(tokenizer, Messages{{"assistant", "a<think>b"}}, ChatEnding::closed);
   ASSERT_TRUE(ids) << ids.error().message;
   EXPECT_EQ(tokenizer.decode(*ids), "<|assistant|>a<think>b<|end|>");
   Ids expected = *tokenizer.encode("a<think>b");  // in one piece

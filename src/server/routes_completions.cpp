@@ -60,7 +60,8 @@ class CompletionAnswer final : public AnswerProducer {
       choice.text += text;
       return;
     }
-    if (text.empty() && !event.finish) return;
+    // Without a tokenizer there is no text; the chunks then tell that a token came.
+    if (text.empty() && !event.finish && tokenizer_) return;
     out += sse(answer_json(id_, "text_completion", created_, service(),
                            OrderedJson::array({choice_json(index, choice, text)})));
   }

@@ -20,6 +20,7 @@
 #include "sambay/embedded_model.h"
 #include "server/serve.h"
 #include "tools/bench_plan.h"
+#include "tools/plan.h"
 #include "tools/synthetic.h"
 
 namespace sambay {
@@ -82,10 +83,27 @@ Result<void> read_prompt_options(BenchServe& c) {
   return {};
 }
 
+/// Before anything is made; the prefix cache takes what is left.
+Result<void> check_synthetic_memory(const BenchServe& c) {
+  const EngineOptions& e = c.serve.engine;
+  if (e.memory_limit == 0) return {};
+  PlanOptions o;
+  o.synthetic = c.synthetic;
+  o.type = *type_mix_from_name(c.type);
+  o.kv = *dtype_from_name(c.kv);
+  o.context = e.max_context, o.parallel = e.max_sequences, o.chunk = e.chunk, o.threads = e.threads;
+  SAMBAY_TRY(const PlanReport report, make_plan(o), "bench serve");
+  if (report.plan.total() <= e.memory_limit) return {};
+  return fail(ErrorCode::out_of_memory,
+              fmt::format("--memory {}: {} are needed; `sambay plan` says what would fit",
+                          format_byte_size(e.memory_limit), format_byte_size(report.plan.total())));
+}
+
 /// The engine opens a file or the model in the program; random weights take the latter's place.
 Result<std::optional<SyntheticModel>> make_weights(BenchServe& c, ProgressLine& line) {
   if (c.synthetic.empty()) return std::optional<SyntheticModel>();
   SAMBAY_TRY(const SambaYConfig config, sambay_preset(c.synthetic), "--synthetic");
+  SAMBAY_TRY_VOID(check_synthetic_memory(c));
   line.show(fmt::format("making random {} weights at the shapes of {}", c.type, c.synthetic));
   SAMBAY_TRY(SyntheticModel model,
              SyntheticModel::create(config, *type_mix_from_name(c.type), c.serve.engine.threads),

@@ -6,7 +6,7 @@ Needs the packages openai and jsonschema (tools/requirements.txt). Each check is
 import sys, time, traceback
 
 import server_harness as harness
-import api_checks, door_checks, client_checks  # noqa: F401  (they register their checks)
+import api_checks, door_checks, client_checks, load_checks  # noqa: F401  (they register their checks)
 
 
 def main():

@@ -29,7 +29,7 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   sambay bench serve --concurrency 1,8,64                        the embedded model, in a server of this process
   sambay bench serve --url http://127.0.0.1:8000 --rate 0.5,2 --seconds 60 --prompt-tokens 2048 --max-tokens 256
-  sambay bench serve --synthetic phi4-mini-flash --type q4_k_m -np 4 --concurrency 4 --requests 8 --memory 4G
+  sambay bench serve --synthetic phi4-mini-flash --type q4_k_m --parallel 4 --concurrency 4 --requests 8 --memory 4G
   sambay bench serve --turns 2 --cold --prompt-tokens 3000 --concurrency 1 --requests 8    what the prefix cache saves
 
 A server in this process shares its cores with the client, which needs few. Prompts are random words, as many as make
@@ -260,7 +260,7 @@ void add_server_flags(CLI::App* cmd, BenchServe& c) {
       ->check(CLI::IsMember(mix_names()))
       ->group(own)
       ->needs(synthetic);
-  cmd->add_option("--parallel", e.max_sequences, "-np; answers that are generated at once (8)")
+  cmd->add_option("--parallel", e.max_sequences, "Answers that are generated at once (8)")
       ->group(own)
       ->excludes(url);
   cmd->add_option("-c,--ctx-size", e.max_context, "Context of each (65536, or the model's limit)")

@@ -268,7 +268,6 @@ asio::awaitable<void> LoadRun::arrive(double rate) {
   asio::steady_timer timer(io_);
   for (;;) {
     const Clock::time_point due = began_ + to_duration(arrivals.next());
-    timer.expires_at(due);
     while (Clock::now() < due && !stopped_) {
       // In short steps, so that an interrupt is seen.
       timer.expires_at(std::min(due, Clock::now() + std::chrono::milliseconds(100)));

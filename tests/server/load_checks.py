@@ -183,18 +183,18 @@ async def open_and_answer(s, streams, places):
 # ---- clients that leave ---------------------------------------------------------------------------------------------------------
 
 
-LONG = [{"role": "user", "content": "What is 12 + 30? " * 150}]  # some steps of reading
+LONG = [{"role": "user", "content": "What is 12 + 30? " * 60}]  # some steps of reading
 
 
 async def leave_in_queue(s):
-    stream = Stream(s.port, CHAT, chat(max_tokens=50))
+    stream = Stream(s.port, CHAT, chat(max_tokens=3000, ignore_eos=True))
     await stream.open()
     await stream.head()
     stream.leave()
 
 
 async def leave_while_reading(s):
-    stream = Stream(s.port, CHAT, {**chat(max_tokens=50), "messages": LONG, "cache_prompt": False})
+    stream = Stream(s.port, CHAT, {**chat(max_tokens=3000, ignore_eos=True), "messages": LONG, "cache_prompt": False})
     await stream.open()
     await stream.head()
     stream.leave(hard=True)

@@ -23,7 +23,8 @@ ARROWS = {
     "tools": ["model", "formats", "tensor", "ops", "text"],
     "eval": ["engine", "tools", "convert"],
     "server": ["engine"],
-    "cli": ["eval", "tools", "convert", "server"],
+    "loadgen": ["base"],
+    "cli": ["eval", "tools", "convert", "server", "loadgen"],
 }
 # Links what its row says, but sees the public headers alone.
 PUBLIC_ONLY = {"server"}

@@ -18,9 +18,11 @@ config            src/model/sambay_config_json.cpp
 gguf              src/formats/gguf_reader.cpp src/formats/tensor_view.cpp
 gguf_model        src/model/sambay_config.cpp src/text/gguf_tokenizer.cpp -sambay_config_to_gguf -sambay_preset -tokenizer_to_gguf -token_texts
 ids               src/tools/ids.cpp -read_ids
+load_prompts      src/loadgen/prompts.cpp src/loadgen/url.cpp -read_prompts -from -words_for -probe_body -words -add_ids
 problems          src/tools/problems.cpp src/tools/work_check.cpp src/tools/arithmetic.cpp -read_problems
 safetensors       src/formats/safetensors.cpp src/formats/tensor_view.cpp
 safetensors_index src/formats/safetensors_index.cpp
+sse               src/loadgen/sse_parser.cpp src/loadgen/answer_chunk.cpp
 tokenizer_json    src/text/tokenizer_json.cpp src/text/tokenizer_sax.cpp
 TABLE
 }

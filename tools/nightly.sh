@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tools/nightly.sh [HOURS]: what takes too long for ./check: all tests under the address sanitizer, clang-tidy over everything, the
-# thread sanitizer, all requests of the equality tests, the kernels on ARM, the fuzzers for HOURS (default 4) in all, which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
+# thread sanitizer (a server with many clients, too), all requests of the equality tests, the server under load, the kernels on ARM, the fuzzers for HOURS (default 4) in all,
+# which lines they reach, that the micro-benchmarks run, and the trainer, which needs PyTorch. The last line
 # counts: "N passed, N failed".
 set -u -o pipefail
 program_name=nightly
@@ -50,6 +51,19 @@ fuzz() {
   tools/fuzz.sh build/asan $((seconds > 20 ? seconds : 20))
 }
 
+# Sixty-four clients that mix everything for five minutes, with a server under the thread sanitizer; what it reports ends the server.
+tsan_load() {
+  configure build/tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
+    -DSAMBAY_SANITIZE=thread -DSAMBAY_TESTS=ON &&
+    build build/tsan sambay && TSAN_OPTIONS=halt_on_error=1 python3 -B tests/server/load_checks.py build/tsan/sambay mix 300
+}
+
+# The program as it is shipped: nothing grows over 100,000 requests, and slow clients do not make others wait.
+server_load() {
+  configure build "${release_options[@]}" && build build sambay &&
+    python3 -B tests/server/load_checks.py build/sambay tiny 100000 && python3 -B tests/server/load_checks.py build/sambay slow
+}
+
 # The trainer with Debian's PyTorch: its tests, and one step of its GPU code in Triton's interpreter if that is there.
 trainer() {
   local venv=build/train-venv
@@ -70,12 +84,14 @@ microbenchmarks() {
   done
 }
 
-install_packages "${build_packages[@]}" "${check_packages[@]}" "${bench_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest || exit 1
+install_packages "${build_packages[@]}" "${check_packages[@]}" "${bench_packages[@]}" python3-torch g++-aarch64-linux-gnu qemu-user-static googletest slowhttptest || exit 1
 part "all tests under the address and undefined-behaviour sanitizers" ./check asan-build asan-tests
 lock_build
 part "clang-tidy over everything" tidy
 part "thread sanitizer: engine, pool and equality tests" tsan
 part "the same bits in any company: all 200 requests" equality
+part "thread sanitizer: 64 clients for five minutes" tsan_load
+part "the server over 100,000 requests, and under slow clients" server_load
 part "kernels on 64-bit ARM, in qemu" tools/check_arm.sh
 part "fuzzing for $hours hours" fuzz
 part "micro-benchmarks, each for a moment" microbenchmarks

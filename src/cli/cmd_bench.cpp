@@ -20,6 +20,7 @@ constexpr const char* kExamples = R"(Examples:
   sambay bench --synthetic phi4-mini-flash --type q4_k_m -p 0 -n 32 --batch 1,4,16 --kv f16,q8_0
   sambay bench --synthetic phi4-mini-flash --type q4_0 --long 2048:32768 --concurrency 16
   sambay bench limits                                  what this machine could do at most
+  sambay bench serve --concurrency 1,8                 a load on a server
   sambay bench ... --csv > run.csv; sambay bench plot run.csv -o run.svg --kind depth
 
 -p, -n, -d, --batch, -t and --kv take lists (128,512); every combination is run. `read` is the share of the
@@ -167,6 +168,7 @@ void add_bench(CLI::App& app, Action& action) {
   add_options(cmd, *c);
   add_limits(*cmd, action);
   add_plot(*cmd, action);
+  add_bench_serve(*cmd, action);
   cmd->callback([&action, c, cmd] {
     if (cmd->get_subcommands().empty()) action = [c] { return run(*c); };
   });

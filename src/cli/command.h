@@ -28,6 +28,7 @@ void add_tokenize(CLI::App& app, Action& action);
 void add_detokenize(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
+void add_bench_serve(CLI::App& bench, Action& action);
 void add_compare(CLI::App& app, Action& action);
 
 /// True after Ctrl-C (the handler is installed by main); long loops look at it and return `cancelled`.

@@ -33,7 +33,10 @@ void raise_descriptor_limit() {
 
 struct HttpServer::Impl {
   Impl(const HttpOptions& options, HttpHandler& handler)
-      : shared(options, handler), signals(shared.io, SIGTERM, SIGINT, SIGHUP), deadline(shared.io) {}
+      : shared(options, handler), signals(shared.io), deadline(shared.io) {
+    if (!options.handle_signals) return;
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals.add(signal);
+  }
 
   Result<void> listen();
   Result<void> load_tls();

@@ -24,6 +24,7 @@ struct HttpOptions {
   double idle_seconds = 60;         ///< between requests
   double write_seconds = 60;        ///< for a client that does not read
   double comment_seconds = 5;       ///< of silence, then a stream says that it lives
+  bool handle_signals = true;       ///< SIGTERM, SIGINT and SIGHUP; otherwise stop() alone ends run()
   double drain_seconds = 30;        ///< what runs may take this long to end after SIGTERM
   std::function<void()> on_hangup;  ///< SIGHUP, on the server's thread
   std::function<void()> on_drain;   ///< first SIGTERM or SIGINT

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <ctime>
 
@@ -10,7 +11,14 @@
 
 namespace sambay::server {
 
+namespace {
+std::atomic<bool> g_enabled = true;
+}
+
+void set_log_enabled(bool enabled) { g_enabled = enabled; }
+
 void log_line(std::string_view level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (!g_enabled) return;
   const auto now = std::chrono::system_clock::now();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   const auto ms =

@@ -65,7 +65,8 @@ class CompletionAnswer final : public AnswerProducer {
       choice.text += text;
       return;
     }
-    if (text.empty() && !event.finish) return;
+    // Without a tokenizer there is no text; the chunks then tell that a token came.
+    if (text.empty() && !event.finish && tokenizer_) return;
     OrderedJson more = OrderedJson::object();
     if (fields_.timings_per_token) more["timings"] = timings_json(event.usage);
     out += chunk(choice_json(index, choice, text), more);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <thread>
 #include <utility>
 
 #include "server/log.h"
@@ -37,6 +38,41 @@ Result<void> check_door(const ServeOptions& options, const ApiKeys& keys) {
 }
 
 }  // namespace
+
+struct BackgroundServer::Impl {
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Service> service;
+  std::unique_ptr<HttpServer> http;
+  std::thread thread;
+};
+
+BackgroundServer::BackgroundServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+BackgroundServer::~BackgroundServer() {
+  impl_->http->stop();
+  impl_->thread.join();
+}
+
+int BackgroundServer::port() const { return impl_->http->port(); }
+const std::string& BackgroundServer::model_name() const { return impl_->service->model_name(); }
+const Engine& BackgroundServer::engine() const { return *impl_->engine; }
+
+Result<std::unique_ptr<BackgroundServer>> BackgroundServer::start(ServeOptions options) {
+  set_log_enabled(false);
+  auto impl = std::make_unique<Impl>();
+  SAMBAY_TRY(impl->engine, open_engine(options), "serve");
+  options.defaults.sampling = impl->engine->default_sampling();
+  options.http.host = "127.0.0.1";
+  options.http.port = 0;
+  options.http.handle_signals = false;
+  options.http.drain_seconds = 0;
+  const HttpOptions http_options = options.http;
+  impl->service = std::make_unique<Service>(*impl->engine, std::move(options), ApiKeys());
+  SAMBAY_TRY(impl->http, HttpServer::open(http_options, *impl->service), "serve");
+  impl->service->attach(*impl->http);
+  impl->thread = std::thread([http = impl->http.get()] { http->run(); });
+  return std::unique_ptr<BackgroundServer>(new BackgroundServer(std::move(impl)));
+}
 
 Result<void> serve(ServeOptions options) {
   SAMBAY_TRY(ApiKeys keys, ApiKeys::load(options.api_keys, options.api_key_file, options.rate_limits),

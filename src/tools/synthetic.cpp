@@ -70,6 +70,7 @@ Result<SyntheticModel> SyntheticModel::create(const SambaYConfig& config, const 
   const GgufHeader& header = layout.header;
   SyntheticModel model;
   SAMBAY_TRY(model.memory_, Buffer::allocate(header.file_bytes), "synthetic weights");
+  model.file_bytes_ = header.file_bytes;
   std::memcpy(model.memory_.data(), header.bytes.data(), header.bytes.size());
 
   Filler filler(threads);

@@ -2,7 +2,9 @@
 // downloads.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "formats/checkpoint.h"
@@ -33,10 +35,13 @@ class SyntheticModel {
   /// threads 0: one per physical core. Errors: out_of_memory.
   static Result<SyntheticModel> create(const SambaYConfig& config, const TypeMix& mix, int threads);
   const Checkpoint& checkpoint() const { return *checkpoint_; }
+  /// All of it, to be opened once: what a load has placed elsewhere reads as zero afterwards.
+  std::span<const std::byte> gguf() const { return {memory_.data(), static_cast<size_t>(file_bytes_)}; }
 
  private:
   SyntheticModel() = default;
   Buffer memory_;
+  int64_t file_bytes_ = 0;
   std::unique_ptr<Checkpoint> checkpoint_;
 };
 

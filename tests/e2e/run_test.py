@@ -420,7 +420,7 @@ def a_model_that_shrinks_while_mapped_ends_with_a_message():
     assert child.returncode == 3 and b"shrinking.gguf" in err, (child.returncode, err)
 
 
-import benchmarks, evaluation, comparison, memory, quantization  # the checks in them come after those above
+import benchmarks, evaluation, comparison, load, memory, quantization  # the checks in them come after those above
 
 
 def main():

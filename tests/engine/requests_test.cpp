@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/sharing_engine.h"
@@ -34,6 +35,50 @@ TEST_F(RequestsTest, ADeadlineEndsTheAnswerAsItIs) {
   const Outcome ended = answer(*engine, timed);
   EXPECT_EQ(ended.finish, FinishReason::deadline);
   EXPECT_FALSE(ended.text.empty());
+}
+
+TEST_F(RequestsTest, ACancelledRequestGetsNoFurtherStepAndItsNeighboursTextIsUnchanged) {
+  EngineOptions options;
+  options.max_sequences = 2;
+  options.chunk = 16;
+  const auto engine = open(options);
+  Request lasting = ask(*engine, "What is 347 + 589?");
+  lasting.ignore_eos = true;
+  lasting.max_tokens = 150;
+  lasting.sampling.seed = 3;
+  const std::vector<TokenId> alone = answer(*engine, lasting).tokens;
+  std::string question;
+  for (int i = 0; i < 20; i++) question += "What is 12 + 30? ";
+  for (const bool while_reading : {true, false}) {
+    Generation kept = *engine->submit(lasting);
+    Event neighbour = *kept.next();  // its prompt is read: all rows of a chunk are for the other one
+    ASSERT_FALSE(neighbour.tokens.empty());
+    Request leaving = ask(*engine, question);
+    leaving.ignore_eos = true;
+    leaving.report_progress = while_reading;
+    // Cancelled by the engine's own thread, after the step that made the first event.
+    std::atomic<Generation*> handle = nullptr;
+    leaving.on_ready = [&] {
+      while (!handle) std::this_thread::yield();
+      handle.load()->cancel();
+    };
+    ASSERT_GT(leaving.prompt.size(), 100u);
+    Generation gone = *engine->submit(leaving);
+    handle = &gone;
+    int prompt_done = 0;
+    size_t tokens = 0;
+    while (auto event = gone.next()) {
+      prompt_done = std::max(prompt_done, event->prompt_done);
+      tokens += event->tokens.size();
+      if (event->finish) EXPECT_EQ(*event->finish, FinishReason::cancelled);
+    }
+    EXPECT_EQ(tokens, while_reading ? 0u : 1u);
+    if (while_reading) EXPECT_EQ(prompt_done, options.chunk);
+    const std::vector<TokenId> rest = drain(kept).tokens;
+    std::vector<TokenId> all = neighbour.tokens;
+    all.insert(all.end(), rest.begin(), rest.end());
+    EXPECT_EQ(all, alone);
+  }
 }
 
 TEST_F(RequestsTest, APriorityStartsBeforeWhatWaitedLonger) {

@@ -8,7 +8,7 @@ import sys, time, traceback
 import server_harness as harness
 # They register their checks, in this order.
 import api_checks, field_checks, abuse_checks, door_checks, state_checks, failure_checks  # noqa: F401
-import client_checks, langchain_checks, node_checks, curl_checks, audit_checks  # noqa: F401
+import client_checks, langchain_checks, node_checks, curl_checks, load_checks, audit_checks  # noqa: F401
 
 
 def main():

@@ -109,7 +109,7 @@ Result<std::optional<SyntheticModel>> make_weights(BenchServe& c, ProgressLine& 
              SyntheticModel::create(config, *type_mix_from_name(c.type), c.serve.engine.threads),
              "--synthetic");
   set_embedded_model(model.gguf());
-  c.serve.alias = fmt::format("synthetic:{}:{}", c.synthetic, c.type);
+  c.serve.aliases = {fmt::format("synthetic:{}:{}", c.synthetic, c.type)};
   c.load.prompts.api = LoadApi::completions;  // there is no tokenizer
   c.load.prompts.token_ids = config.vocab;
   return std::optional<SyntheticModel>(std::move(model));

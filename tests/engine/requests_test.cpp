@@ -70,10 +70,14 @@ TEST_F(RequestsTest, ACancelledRequestGetsNoFurtherStepAndItsNeighboursTextIsUnc
     while (auto event = gone.next()) {
       prompt_done = std::max(prompt_done, event->prompt_done);
       tokens += event->tokens.size();
-      if (event->finish) EXPECT_EQ(*event->finish, FinishReason::cancelled);
+      if (event->finish) {
+        EXPECT_EQ(*event->finish, FinishReason::cancelled);
+      }
     }
     EXPECT_EQ(tokens, while_reading ? 0u : 1u);
-    if (while_reading) EXPECT_EQ(prompt_done, options.chunk);
+    if (while_reading) {
+      EXPECT_EQ(prompt_done, options.chunk);
+    }
     const std::vector<TokenId> rest = drain(kept).tokens;
     std::vector<TokenId> all = neighbour.tokens;
     all.insert(all.end(), rest.begin(), rest.end());

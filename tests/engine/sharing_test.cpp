@@ -181,9 +181,10 @@ TEST_F(SharingTest, EvictedBeginningsAreCountedAsSuchAndComeBackFromDisk) {
 /// The files that this process has open in the folder, named or not.
 std::vector<std::string> open_files_in(const std::string& folder) {
   std::vector<std::string> paths;
+  const std::string within = std::filesystem::canonical(folder).string() + "/";
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;
-    if (std::filesystem::read_symlink(entry, gone).string().starts_with(folder + "/"))
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with(within))
       paths.push_back(entry.path().string());
   }
   return paths;
@@ -218,9 +219,9 @@ TEST_F(SharingTest, ACancelledPromptGoesOnWhereItWas) {
   Request request = about(long_prompt(800, 6));
   request.report_progress = true;
   Generation generation = *engine->submit(request);
-  const auto progress = generation.next();
+  auto progress = generation.next();  // the first one says where it begins
+  while (progress && progress->prompt_done == 0) progress = generation.next();
   ASSERT_TRUE(progress);
-  EXPECT_GT(progress->prompt_done, 0);
   EXPECT_LT(progress->prompt_done, 800);
   EXPECT_GE(engine->slots()[0].prompt_done, progress->prompt_done);
   generation.cancel();

@@ -60,16 +60,20 @@ class CompletionAnswer final : public AnswerProducer {
     text += event.text;
     for (const TokenLogprobs& entry : event.logprobs)
       if (!(tokenizer_ && tokenizer_->is_special(entry.token.id))) add_logprob(choice, entry);
-    if (event.finish) choice.finish = event.finish;
     if (!streams()) {
+      choice.finish = event.finish;
       choice.text += text;
       return;
     }
-    // Without a tokenizer there is no text; the chunks then tell that a token came.
-    if (text.empty() && !event.finish && tokenizer_) return;
     OrderedJson more = OrderedJson::object();
     if (fields_.timings_per_token) more["timings"] = timings_json(event.usage);
-    out += chunk(choice_json(index, choice, text), more);
+    // Without a tokenizer there is no text; the chunks then tell that a token came.
+    if (!text.empty() || (!tokenizer_ && !event.tokens.empty()))
+      out += chunk(choice_json(index, choice, text), more);
+    if (!event.finish) return;
+    // In a chunk of its own, as OpenAI has it: some clients do not look at the text beside the reason.
+    choice.finish = event.finish;
+    out += chunk(choice_json(index, choice, ""), more);
   }
 
   /// `more`: members beside OpenAI's.

@@ -181,6 +181,9 @@ def completions_echo_the_prompt():
     assert answer["choices"][0]["text"].startswith(prompt)
     events = s.stream("/v1/completions", {"prompt": prompt, "max_tokens": 3, "temperature": 0, "echo": True})
     assert "".join(e["choices"][0]["text"] for e in events[:-1]) == answer["choices"][0]["text"]
+    # The reason comes alone: some clients do not look at the text beside it.
+    assert [(e["choices"][0]["text"] == "", e["choices"][0]["finish_reason"]) for e in events[:-1]] == \
+        [(False, None)] * (len(events) - 2) + [(True, "length")]
 
 
 @check

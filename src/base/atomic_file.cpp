@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <filesystem>
+#include <system_error>
 
 #include <atomic>
 #include <cerrno>
@@ -14,6 +16,11 @@
 #include "base/check.h"
 
 namespace sambay {
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error) && !error;
+}
 namespace {
 
 constexpr mode_t kMode = 0666;  // less the umask

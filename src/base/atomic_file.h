@@ -10,6 +10,9 @@
 
 namespace sambay {
 
+/// Whether both names lead to one file that exists. An output that is also an input would be lost.
+bool is_same_file(const std::string& a, const std::string& b);
+
 /// Written under no name at all where the file system can (O_TMPFILE, so that even kill -9 leaves nothing),
 /// else under a temporary name beside the target that the destructor removes. commit() syncs and renames.
 /// Errors carry the target's path: io (disk full, permission, a target that is no regular file), not_found

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/memory_option.h"
 #include "cli/progress_line.h"
 #include "tools/imatrix.h"
 
@@ -43,6 +44,7 @@ void add_imatrix(CLI::App& app, Action& action) {
   cmd->add_option("--isa", o->isa, "Instruction set (default: best supported)");
   cmd->add_option("-t,--threads", o->threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
+  add_memory_option(*cmd, o->memory_limit);
   cmd->callback([&action, o] { action = [o]() -> Result<int> { return run_imatrix(*o); }; });
 }
 

@@ -37,9 +37,12 @@ void add_plan(CLI::App& app, Action& action) {
   cmd->footer(kExamples);
   auto* model = cmd->add_option("model,-m,--model", o->plan.model,
                                 "Model: folder, .safetensors or GGUF (default: the embedded one)");
-  cmd->add_option("--synthetic", o->plan.synthetic, "The shapes of phi4-mini-flash or small, without a file")
-      ->excludes(model);
-  cmd->add_option("--type", o->type, "Type of synthetic weights (q8_0)")->check(CLI::IsMember(mix_names()));
+  auto* synthetic = cmd->add_option("--synthetic", o->plan.synthetic,
+                                    "The shapes of phi4-mini-flash or small, without a file")
+                        ->excludes(model);
+  cmd->add_option("--type", o->type, "Type of synthetic weights (q8_0)")
+      ->check(CLI::IsMember(mix_names()))
+      ->needs(synthetic);
   cmd->add_option("-c,--ctx-size", o->plan.context, "Context of each sequence (65536, or the model's limit)");
   cmd->add_option("--parallel", o->plan.parallel, "Sequences at once (1)");
   add_total_context_option(*cmd, o->plan.total_context);

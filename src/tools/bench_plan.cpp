@@ -1,4 +1,5 @@
 #include "tools/bench_plan.h"
+#include "tools/system_state.h"
 
 #include <fmt/core.h>
 
@@ -169,8 +170,11 @@ Result<MemoryPlan> plan_bench(const BenchOptions& o, const ModelFootprint& model
         MemoryRequest request = c.memory(kv, o.chunk, threads);
         const char* batch = o.long_run ? "--concurrency" : "--batch";
         request.other_bytes = other_bytes;
-        SAMBAY_TRY_VOID(
-            check_memory(model, request, o.memory_limit, {nullptr, "--kv", c.batch > 1 ? batch : nullptr}));
+        const int64_t limit = o.memory_limit > 0 ? o.memory_limit : available_bytes();
+        auto fits = check_memory(model, request, limit, {nullptr, "--kv", c.batch > 1 ? batch : nullptr});
+        if (!fits && o.memory_limit == 0)
+          fits.error().message = "this machine has no more to give than " + fits.error().message;
+        SAMBAY_TRY_VOID(fits);
         request.other_bytes = 0;
         MemoryPlan plan = plan_memory(model, request);
         if (plan.total() > most.total()) most = std::move(plan);

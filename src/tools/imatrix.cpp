@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -10,10 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
 #include "formats/checkpoint.h"
 #include "formats/safetensors.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 #include "model/sambay_config.h"
 #include "model/tensor_table.h"
@@ -138,6 +141,17 @@ Result<void> read_text(const ImatrixOptions& o, std::span<const TokenId> ids, Mo
   return {};
 }
 
+/// The run has one sequence of a piece, with the logits of a step.
+Result<void> check_run_memory(const ImatrixOptions& o, const Checkpoint& checkpoint) {
+  SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
+  MemoryRequest request;
+  request.kv = DType::f16;
+  request.positions = o.chunk;
+  request.chunk = request.logit_rows = kStepRows;
+  request.threads = o.threads;
+  return check_memory(footprint, request, o.memory_limit, {nullptr, nullptr, nullptr});
+}
+
 }  // namespace
 
 Result<ImatrixReport> write_imatrix(const ImatrixOptions& o) {
@@ -146,8 +160,13 @@ Result<ImatrixReport> write_imatrix(const ImatrixOptions& o) {
                 fmt::format("-c {}: must be 1 to {} tokens", o.chunk, kMaxChunk));
   if (o.limit < 0)
     return fail(ErrorCode::invalid_argument, fmt::format("--limit {}: must be at least 0", o.limit));
+  for (const std::string& input : {o.text_file, o.model})
+    if (is_same_file(input, o.out_file))
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("-o {} is what is read; choose another name", o.out_file));
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({o.threads, o.isa}), "starting");
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(o.model), "loading model");
+  SAMBAY_TRY_VOID(check_run_memory(o, checkpoint));
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
   SAMBAY_TRY(const std::vector<TokenId> ids, text_ids(o, checkpoint, config.vocab), "reading the text");
   ListeningOps listening(*ops);
@@ -173,6 +192,12 @@ Result<ImatrixReport> write_imatrix(const ImatrixOptions& o) {
     std::vector<float> means;
     for (const double sum : squares->sums)
       means.push_back(static_cast<float>(sum / static_cast<double>(squares->rows)));
+    for (size_t column = 0; column < means.size(); column++)
+      if (!std::isfinite(means[column]))
+        return fail(
+            ErrorCode::corrupt,
+            fmt::format("{}: its input {} is {} over this text; the model has numbers that are not finite",
+                        specs[i].gguf_name, column, means[column]));
     SAMBAY_TRY_VOID(out.write(std::as_bytes(std::span(means))));
     report.matrices++;
   }

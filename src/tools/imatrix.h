@@ -16,6 +16,7 @@ struct ImatrixOptions {
   int chunk = 512;    ///< tokens that are read together, each piece on its own; at least 1
   int64_t limit = 0;  ///< only the first tokens of the text; 0: all
   int threads = 0;
+  int64_t memory_limit = 0;  ///< bytes; 0: none
   std::string isa;
   std::function<bool()> should_stop;                          ///< asked between steps; may be empty
   std::function<void(int64_t done, int64_t total)> progress;  ///< in tokens; may be empty

@@ -51,6 +51,8 @@ int64_t resident_bytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
+int64_t available_bytes() { return kib_line("/proc/meminfo", "MemAvailable:"); }
+
 int64_t peak_resident_bytes() { return kib_line("/proc/self/status", "VmHWM:"); }
 
 int64_t huge_page_bytes() { return kib_line("/proc/self/smaps_rollup", "AnonHugePages:"); }

@@ -9,6 +9,8 @@ namespace sambay {
 
 /// Bytes that are resident now; 0 where the system does not say.
 int64_t resident_bytes();
+/// What the system could still give without swapping; 0 where it does not say.
+int64_t available_bytes();
 /// The most that were so far.
 int64_t peak_resident_bytes();
 /// Anonymous memory of this process in 2 MiB pages.

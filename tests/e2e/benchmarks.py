@@ -158,6 +158,9 @@ def plots_are_pictures_with_titles_axes_and_legends():
     refuses(3, "bench", "plot", os.path.join(SCRATCH, "nothing.csv"), "-o", out, says="nothing.csv")
     refuses(3, "bench", "plot", os.path.join(ROOT, "README.md"), "-o", out, says="no column")
     refuses(2, "bench", "plot", only_one, "-o", out, "--kind", "latency", says="two depths")
+    before = open(only_one, "rb").read()
+    refuses(2, "bench", "plot", only_one, "-o", only_one, says="another name")
+    assert open(only_one, "rb").read() == before
     refuses(2, "bench", "plot", source, "-o", out, "--kind", "pie", says="--kind")
     refuses(2, "bench", "plot", source, says="-o")
     assert not os.path.exists(out)

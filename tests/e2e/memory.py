@@ -228,7 +228,8 @@ def every_command_that_loads_a_model_knows_memory():
             f.write(content)
     out = os.path.join(SCRATCH, "out.safetensors")
     commands = (["run", "hi"], ["eval", "pocket", "--limit", "1"], ["bench", "-p", "8", "-n", "2", "-r", "1"],
-                ["logits", "--ids", ids, "--out", out], ["compare", "--text", text])
+                ["logits", "--ids", ids, "--out", out], ["compare", "--text", text],
+                ["imatrix", "--text", text, "-o", out])
     for command in commands:
         refuses(4, *command, "--memory", "2M", says=["--memory", "needs", "weights"])
         assert run(*command, "--memory", "1G")[0] == 0, command
@@ -236,3 +237,5 @@ def every_command_that_loads_a_model_knows_memory():
             refuses(2, *command, f"--memory={wrong}", says="--memory")
     assert "--parallel" in run("eval", "pocket", "--parallel", "500", "--memory", "100M")[2]
     refuses(4, "bench", "--synthetic", "phi4-mini-flash", "--memory", "3G", says=["--memory", "needs 4."])
+    huge = ["--synthetic", "phi4-mini-flash", "--type", "q4_0", "-d", "65536", "--batch", "1024"]  # without a limit: no machine has that
+    refuses(4, "bench", *huge, says=["this machine has no more to give", "needs", "--batch"])

@@ -248,9 +248,10 @@ def settings_say_what_ignore_eos_forbids():
 @check
 def biases_on_texts_hold_for_their_tokens():
     s = plain()
-    greedy = {"prompt": "What is 3 + 4?", "n_predict": 1, "temperature": 0}
+    greedy = {"prompt": "<|user|>What is 3 + 4?<|end|><|assistant|>", "n_predict": 1, "temperature": 0}
     piece = s.post("/completion", {**greedy, "return_tokens": True}).json
     text = s.post("/detokenize", {"tokens": piece["tokens"]}).json["content"]
+    assert text == "<think>", "digits would be an id"
     for bias in ({text: -100}, [[text, False]]):
         answer = s.post("/completion", {**greedy, "return_tokens": True, "logit_bias": bias}).json
         assert answer["tokens"] != piece["tokens"], bias
@@ -273,7 +274,7 @@ def streams_report_how_much_of_the_prompt_is_read():
 def an_unfinished_answer_is_gone_on_with():
     s = plain()
     whole = s.chat(temperature=0).json["choices"][0]["message"]
-    begun = "<think>" + whole["reasoning_content"][:8]
+    begun = "<think>" + whole["reasoning_content"][:3]
     rest = s.post("/v1/chat/completions", {"messages": QUESTION + [{"role": "assistant", "content": begun}], "temperature": 0}).json
     message = rest["choices"][0]["message"]
     assert whole["reasoning_content"].endswith(message["reasoning_content"]) and message["content"] == "42", message

@@ -33,7 +33,7 @@ namespace {
 #ifdef SAMBAY_IS_SANITIZED
 constexpr int kDailyCases = 20;
 #else
-constexpr int kDailyCases = 100;
+constexpr int kDailyCases = 50;
 #endif
 constexpr int kAllCases = 200, kBatch = 16, kContext = 640;
 

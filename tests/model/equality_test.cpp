@@ -144,7 +144,8 @@ class Equality : public ::testing::TestWithParam<std::tuple<const CpuKernels*, D
 };
 
 /// Every plain weight type with every KV type, for the slow oracle each type once; every block type that has
-/// kernels; and one that has none, since those are decoded on the way and share all the rest.
+/// kernels, some with a q8_0 cache too; and one that has none, since those are decoded on the way and share
+/// all the rest.
 std::vector<std::tuple<const CpuKernels*, DType, DType>> cases() {
   using enum DType;
   std::vector<std::tuple<const CpuKernels*, DType, DType>> out;
@@ -157,7 +158,7 @@ std::vector<std::tuple<const CpuKernels*, DType, DType>> cases() {
     for (const DTypeInfo& info : all_dtypes())
       if (packed_format(info.type)) out.emplace_back(kernels, info.type, f16);
     if (is_oracle) continue;
-    out.emplace_back(kernels, q8_0, q8_0);
+    for (DType weights : {q8_0, q4_0, q4_k}) out.emplace_back(kernels, weights, q8_0);  // what people run
     out.emplace_back(kernels, q4_1, f16);
   }
   return out;

@@ -6,7 +6,7 @@ from page_harness import check
 
 # The small model on slow kernels, a token at a step: slow enough to be stopped in the middle.
 FLAGS = ["--threads", "1", "--isa", "scalar", "--chunk", "1", "-c", "4096"]
-ENDLESS = ["--frequency-penalty", "-2", "--isa", "scalar", "--threads", "1"]  # what was said is said again, slowly: a context is full in seconds elsewhere
+ENDLESS = ["--ignore-eos"]
 
 
 class Served:

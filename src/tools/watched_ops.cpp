@@ -42,7 +42,7 @@ std::vector<OpTime> WatchedOps::times() const {
     }
     times.push_back(std::move(time));
   }
-  std::ranges::stable_sort(times, std::greater{}, &OpTime::seconds);
+  std::ranges::sort(times, std::greater{}, &OpTime::seconds);
   return times;
 }
 

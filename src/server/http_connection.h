@@ -343,7 +343,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     std::string out;
     for (bool done = false; good && !done && !gone_ && !closing_;) {
       woken_ = false;
-      posted_ = false;
+      *posted_ = false;
       out.clear();
       done = producer.poll(out);
       if (!out.empty()) good = co_await write_piece(out, chunked);
@@ -359,10 +359,10 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     co_return good && !gone_ && !closing_;
   }
 
+  /// For any thread; it never holds the connection, which would then be destroyed on that thread.
   std::function<void()> waker() {
-    return [weak = this->weak_from_this(), gate = shared_.gate] {
-      const std::shared_ptr<Connection> self = weak.lock();
-      if (!self || self->posted_.exchange(true)) return;
+    return [weak = this->weak_from_this(), gate = shared_.gate, posted = posted_] {
+      if (posted->exchange(true)) return;
       gate->post([weak] {
         if (const std::shared_ptr<Connection> still = weak.lock()) {
           still->woken_ = true;
@@ -444,7 +444,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
   int turn_ = 0;                 // tells a deadline that it has passed
   HttpRecord record_;
   Producer* producer_ = nullptr;  // of the answer that is being made
-  std::atomic<bool> posted_ = false;
+  std::shared_ptr<std::atomic<bool>> posted_ =
+      std::make_shared<std::atomic<bool>>(false);  // shared with wakers
   bool late_ = false, woken_ = false, watching_ = false, gone_ = false, idle_ = false, closing_ = false,
        linger_ = false;
 };

@@ -338,12 +338,14 @@ def mix(seconds, warm_up):
         after = Footprint(s)
         print(f"        {count} requests of {CLIENTS} clients; before: {before}; after: {after}", flush=True)
         assert after.descriptors == before.descriptors, (before.descriptors, after.descriptors)
-        assert after.resident - before.resident <= allowed_growth(count), f"{before} to {after} with {count} requests"
+        if "TSAN_OPTIONS" not in os.environ:  # most of what is resident is then the sanitizer's, which remembers every thread
+            assert after.resident - before.resident <= allowed_growth(count), f"{before} to {after} with {count} requests"
         assert s.metric("sambay:requests_refused_total") == 0
     finally:
         status = s.stop()
-    texts = [e["text"] for e in s.log if e["event"] == "text"]
-    assert status == 0 and not texts, (status, "".join(texts)[:8000])
+        texts = "".join(e["text"] for e in s.log if e["event"] == "text")  # a sanitizer's report, for one
+        print(texts[:8000], end="", flush=True)
+    assert status == 0 and not texts, status
 
 
 @check

@@ -1,51 +1,48 @@
-#!/bin/sh
-# The kernels' tests on 64-bit ARM: cross-compiled and run by qemu. tools/check_arm.sh [BUILD, default build/arm]
-# Needs the Debian packages g++-aarch64-linux-gnu, qemu-user-static, googletest (sources) and libfmt-dev (headers).
-# With dot products and without (the same tables, another CPU), so both NEON tables are held against the scalar one.
-set -e
-cd "$(dirname "$0")/.."
+#!/usr/bin/env bash
+# tools/check_arm.sh [BUILD, default build/arm]: the program and the tests of the kernels, ops, tensors and the model (its golden and
+# equality tests) on 64-bit ARM, cross-compiled and run by qemu; and an answer of the program. The kernels once more as older CPUs run
+# them: with dot products, and with neither those nor matrix products. Installs Debian's arm64 packages beside this machine's own.
+# The last line counts: "N passed, N failed".
+set -u -o pipefail
+program_name=check_arm
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 1
+source tools/packages.sh
+source tools/build.sh
 build=${1:-build/arm}
-compiler=aarch64-linux-gnu-g++
-for tool in $compiler qemu-aarch64-static; do
-  command -v $tool >/dev/null || {
-    echo "check_arm: $tool is not there; install g++-aarch64-linux-gnu qemu-user-static googletest" >&2
-    exit 1
-  }
-done
-mkdir -p "$build"
-# fmt and tl::expected by their headers alone; only headers that are the same for every machine are used.
-mkdir -p "$build/include"
-for folder in fmt tl; do
-  [ -e "$build/include/$folder" ] || ln -s "/usr/include/$folder" "$build/include/$folder"
-done
-command -v ccache >/dev/null && compiler="ccache $compiler"
-flags="-std=c++20 -O2 -ffp-contract=off -Wall -Wextra -Wshadow -DFMT_HEADER_ONLY -Iinclude -Isrc -Itests -isystem $build/include"
-flags="$flags -isystem /usr/src/googletest/googletest/include -I/usr/src/googletest/googletest"
-sources="/usr/src/googletest/googletest/src/gtest-all.cc /usr/src/googletest/googletest/src/gtest_main.cc"
-sources="$sources $(echo src/kernels/cpu/*.cpp src/tensor/*.cpp src/base/error.cpp tests/kernels/*_test.cpp)"
-{
-  echo "builddir = $build"
-  echo "rule cc"
-  echo "  command = $compiler $flags \$more -MD -MF \$out.d -c \$in -o \$out"
-  echo "  depfile = \$out.d"
-  echo "rule link"
-  echo "  command = aarch64-linux-gnu-g++ -static \$in -o \$out"
-  objects=
-  for source in $sources; do
-    object="$build/$(echo "$source" | tr / _).o"
-    objects="$objects $object"
-    more=
-    case $source in *isa_neon_dotprod.cpp) more=-march=armv8.2-a+dotprod ;; esac
-    echo "build $object: cc $source"
-    echo "  more = $more"
-  done
-  echo "build $build/kernels_tests: link$objects"
-} >"$build/build.ninja"
-ninja -f "$build/build.ninja" >"$build/build.log" 2>&1 || {
-  tail -40 "$build/build.log" >&2
-  exit 1
+passed=0 failed=0
+
+# The libraries that the program is linked with, of the other architecture.
+libraries=(libfmt-dev:arm64 libpcre2-dev:arm64 libxxhash-dev:arm64 libssl-dev:arm64 libgtest-dev:arm64 libgmock-dev:arm64)
+install_packages "${build_packages[@]}" g++-aarch64-linux-gnu qemu-user-static libgtest-dev libgmock-dev || exit 1
+if [ "$(dpkg-query -W -f='${db:Status-Status}\n' "${libraries[@]}" 2>/dev/null | grep -cx installed)" != ${#libraries[@]} ]; then
+  as_root dpkg --add-architecture arm64 || exit 1
+  install_packages "${libraries[@]}" || exit 1
+fi
+
+lock_build
+configure "$build" -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64-linux-gnu.cmake" -DCMAKE_BUILD_TYPE=Release -DSAMBAY_TESTS=ON -DSAMBAY_WERROR=ON &&
+  build "$build" sambay kernels_tests tensor_tests ops_tests model_tests || exit 1
+
+# on CPU PROGRAM [ARGUMENT]...: a test program as that CPU runs it; its tests are counted.
+on() {
+  local cpu=$1 program=$2 report=$build/$1-${2##*/}.xml total bad
+  shift 2
+  rm -f "$report"
+  say "${program##*/} on $cpu"
+  qemu-aarch64-static -cpu "$cpu" "$program" --gtest_brief=1 --gtest_output="xml:$report" "$@"
+  total=$(grep -oPm1 '<testsuites tests="\K[0-9]+' "$report" 2>/dev/null) || { failed=$((failed + 1)) && return; }
+  bad=$(grep -oPm1 '<testsuites [^>]*failures="\K[0-9]+' "$report")
+  total=$((total - $(grep -c 'result="skipped"' "$report")))
+  passed=$((passed + total - bad)) failed=$((failed + bad))
 }
-for cpu in max cortex-a53; do
-  echo "cpu $cpu"
-  qemu-aarch64-static -cpu $cpu "$build/kernels_tests" --gtest_brief=1 | grep -v "^$"
-done
+for program in kernels tensor ops model; do on max "$build/tests/${program}_tests"; done
+on neoverse-n1 "$build/tests/kernels_tests" # dot products
+on cortex-a53 "$build/tests/kernels_tests"  # neither
+
+say "the program itself"
+answer=$(qemu-aarch64-static -cpu max "$build/sambay" run -t 2 "What is 3 + 4?") && [[ $answer == *7* ]] && passed=$((passed + 1)) || {
+  echo "asked what 3 + 4 is, it answered: $answer"
+  failed=$((failed + 1))
+}
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

@@ -1,4 +1,4 @@
-// Built with -mavx512{f,bw,dq,vl,vnni}. Only static code and C headers below this line (see kernel_table.h).
+// Built with -mavx512{f,bw,dq,vl}. Only static code and C headers below this line (see kernel_table.h).
 #include "kernels/cpu/isa.h"
 
 #if defined(__x86_64__)

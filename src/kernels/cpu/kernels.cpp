@@ -20,9 +20,11 @@ std::span<const CpuKernels* const> compiled_kernels() {
   // One row per instruction set, best first. A local static, because tests ask before main.
   static const std::array kCompiled = {
 #if defined(__x86_64__)
+      &kernels_avx512_vnni(),
       &kernels_avx512(),
       &kernels_avx2(),
 #elif defined(__aarch64__)
+      &kernels_neon_i8mm(),
       &kernels_neon_dotprod(),
       &kernels_neon(),
 #endif

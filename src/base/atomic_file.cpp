@@ -56,12 +56,12 @@ Error AtomicFile::failure(const char* what, int error) const {
 Result<AtomicFile> AtomicFile::create(const std::string& path, bool allow_unnamed) {
   const std::string folder = folder_of(path);
   struct stat info{};
-  if (path.empty()) return fail(ErrorCode::not_found, "a file name is needed to write to, and it is empty");
+  if (path.empty()) return fail(ErrorCode::io, "a file name is needed to write to, and it is empty");
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
     return fail(ErrorCode::io, fmt::format("{}: is {}; give the name of a file to write", path,
                                            S_ISDIR(info.st_mode) ? "a folder" : "not a regular file"));
   if (::stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
-    return fail(ErrorCode::not_found,
+    return fail(ErrorCode::io,
                 fmt::format("{}: there is no folder {} to write it to; make it first", path, folder));
 
   AtomicFile file;

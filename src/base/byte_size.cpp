@@ -45,6 +45,7 @@ Result<int64_t> parse_byte_size(std::string_view text) {
   const double times = factor(unit);
   if (times == 0) return refuse(fmt::format("no unit '{}'", printable(unit)));
   const double bytes = number * times;
+  if (times == 1 && bytes != std::floor(bytes)) return refuse("a fraction of a byte");
   if (bytes < 1) return refuse("must be more than nothing");
   if (bytes >= kLimit) return refuse("too large");
   return static_cast<int64_t>(bytes);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
@@ -149,8 +150,7 @@ void add_options(CLI::App* cmd, BenchCommand& c) {
           ->excludes(batches);
   cmd->add_option("--concurrency", c.concurrency, "Sequences of --long at once (1)")->needs(long_run);
   cmd->add_option("-r,--repetitions", o.repetitions, "Repetitions (3)");
-  cmd->add_option("--isa", o.isa,
-                  "Instruction set: avx512, avx2, neon_dotprod, neon or scalar (best supported)");
+  add_isa_option(*cmd, o.isa);
   cmd->add_option("--chunk,--ubatch-size", o.chunk, "Prompt rows per step (256)");
   add_memory_option(*cmd, o.memory_limit);
   auto* json = cmd->add_flag("--json", c.json, "JSON Lines, one object per result");

@@ -12,6 +12,7 @@
 #include "base/byte_size.h"
 #include "base/printable.h"
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
@@ -275,7 +276,7 @@ void add_server_flags(CLI::App* cmd, BenchServe& c) {
       ->group(own)
       ->excludes(url);
   cmd->add_option("--chunk", e.chunk, "Prompt tokens per step (256)")->group(own)->excludes(url);
-  cmd->add_option("--isa", e.isa, "Instruction set (best supported)")->group(own)->excludes(url);
+  add_isa_option(*cmd, e.isa)->group(own)->excludes(url);
   cmd->add_option("--prefix-cache", c.prefix_cache, "Bytes, 0 = none (1G, or what --memory leaves)")
       ->group(own)
       ->excludes(url);

@@ -58,7 +58,8 @@ void add_compare(CLI::App& app, Action& action) {
   auto* b = cmd->add_option("B", o->compare.b.model, "The other one (default: A)");
   cmd->add_option("--text", o->compare.text_file, "The text, any UTF-8 file")->required();
   cmd->add_option("-c,--chunk,--ctx-size", o->compare.chunk, "Tokens in a piece (512)");
-  cmd->add_option("--limit", o->compare.limit, "Only the first N tokens of the text, 0 = all (0)");
+  cmd->add_option("--limit", o->compare.limit, "Only the first N tokens of the text, 0 = all (0)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   cmd->add_option("-t,--threads", o->compare.threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
   add_memory_option(*cmd, o->compare.memory_limit);

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/embedded.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
@@ -99,8 +100,7 @@ void add_eval(CLI::App& app, Action& action) {
   cmd->add_option("-t,--threads", o->eval.threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
   add_memory_option(*cmd, o->eval.memory_limit);
-  cmd->add_option("--isa", o->eval.isa,
-                  "Instruction set: avx512, avx2, neon_dotprod, neon or scalar (default: best supported)");
+  add_isa_option(*cmd, o->eval.isa);
   cmd->add_flag("--json", o->json, "One JSON object");
   auto* failures = cmd->add_flag("--failures", o->failures, "Also every problem that went wrong");
   auto* card = cmd->add_option("--card", o->card,

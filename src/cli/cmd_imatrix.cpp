@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "cli/progress_line.h"
 #include "tools/imatrix.h"
@@ -40,8 +41,9 @@ void add_imatrix(CLI::App& app, Action& action) {
       ->required();
   cmd->add_option("-o,--out", o->out_file, "File to write (safetensors)")->required();
   cmd->add_option("-c,--chunk,--ctx-size", o->chunk, "Tokens that are read together (512)");
-  cmd->add_option("--limit", o->limit, "Only the first N tokens of the text, 0 = all (0)");
-  cmd->add_option("--isa", o->isa, "Instruction set (default: best supported)");
+  cmd->add_option("--limit", o->limit, "Only the first N tokens of the text, 0 = all (0)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+  add_isa_option(*cmd, o->isa);
   cmd->add_option("-t,--threads", o->threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
   add_memory_option(*cmd, o->memory_limit);

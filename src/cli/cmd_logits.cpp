@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "tools/logits.h"
 
@@ -24,8 +25,7 @@ void add_logits(CLI::App& app, Action& action) {
   cmd->add_option("--kv,--cache-type", *kv, "Type of the KV cache (default f32)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   add_memory_option(*cmd, options->memory_limit);
-  cmd->add_option("--isa", options->isa,
-                  "Instruction set: avx512, avx2, neon_dotprod, neon or scalar (default: best supported)");
+  add_isa_option(*cmd, options->isa);
   cmd->add_option("-t,--threads", options->threads, "Threads (default: one per physical core)")
       ->check(CLI::Range(1, 1024));
   cmd->add_option("--chunk", options->chunk, "Rows per step (default 256); the numbers do not depend on it");

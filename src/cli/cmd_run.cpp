@@ -25,6 +25,7 @@
 
 #include "cli/answer_printer.h"
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/memory_option.h"
 #include "cli/output.h"
 #include "sambay/sambay.h"
@@ -365,9 +366,7 @@ void add_engine_options(CLI::App* cmd, RunOptions& o) {
   cmd->add_option("--kv,--cache-type", o.kv, "Type of the KV cache: f32, f16 or q8_0 (f16)")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->group(group);
-  cmd->add_option("--isa", o.engine.isa,
-                  "Instruction set: avx512, avx2, neon_dotprod, neon or scalar (best supported)")
-      ->group(group);
+  add_isa_option(*cmd, o.engine.isa)->group(group);
   add_memory_option(*cmd, o.engine.memory_limit)->group(group);
   cmd->add_option("--chunk,--ubatch-size", o.engine.chunk, "Prompt tokens per step (256)")->group(group);
 }

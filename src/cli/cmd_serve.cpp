@@ -11,6 +11,7 @@
 
 #include "base/byte_size.h"
 #include "cli/command.h"
+#include "cli/isa_option.h"
 #include "cli/llama_flags.h"
 #include "cli/memory_option.h"
 #include "server/serve.h"
@@ -136,7 +137,7 @@ void add_model_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("-b,--batch-size", f.batch_size, "The same; the smaller of both holds")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()))
       ->group(group);
-  cmd->add_option("--isa", e.isa, "Instruction set (best supported)")->group(group);
+  add_isa_option(*cmd, e.isa)->group(group);
   cmd->add_option("--chat-template", e.chat_template, "Force a template family: phi")->group(group);
   add_total_context_option(*cmd, e.total_context)->group(group);
   add_prefix_cache_option(*cmd, f.serve.prefix_cache_bytes)

@@ -104,6 +104,16 @@ std::string unknown_command(const CLI::App& app, const std::string& word) {
   return message;
 }
 
+/// An empty name is a variable of somebody's script that was not set, not a wish for the embedded model.
+void refuse_empty_models(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (CLI::Option* model = command->get_option_no_throw("--model"))
+      model->check(
+          [](const std::string& name) { return name.empty() ? "the name is empty" : std::string(); });
+    refuse_empty_models(*command);
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App app("sambay " + std::string(kVersion) +
                ": runs SambaY models (Phi-4-mini-flash-reasoning) on this machine");
@@ -112,6 +122,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(0, 1);
   Action action;
   for (auto add : kCommands) add(app, action);
+  refuse_empty_models(app);
   app.footer(kExamples);  // after the commands, which would inherit it
   const auto named = [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty())

@@ -72,9 +72,10 @@ std::string too_deep(const BenchOptions& options, const BenchCase& c, int limit)
 }  // namespace
 
 Result<std::vector<int>> parse_counts(std::string_view flag, std::string_view text, int low, int high) {
-  SAMBAY_TRY(const std::vector<std::string_view> parts, few_parts(flag, text), "bench");
+  const Result<std::vector<std::string_view>> parts = few_parts(flag, text);
+  if (!parts) return tl::unexpected(parts.error());
   std::vector<int> counts;
-  for (const std::string_view part : parts) {
+  for (const std::string_view part : *parts) {
     int64_t value = 0;
     if (!parse_whole(part, value) || value < low || value > high)
       return fail(ErrorCode::invalid_argument,
@@ -86,9 +87,10 @@ Result<std::vector<int>> parse_counts(std::string_view flag, std::string_view te
 }
 
 Result<std::vector<DType>> parse_kv_types(std::string_view flag, std::string_view text) {
-  SAMBAY_TRY(const std::vector<std::string_view> parts, few_parts(flag, text), "bench");
+  const Result<std::vector<std::string_view>> parts = few_parts(flag, text);
+  if (!parts) return tl::unexpected(parts.error());
   std::vector<DType> types;
-  for (const std::string_view part : parts) {
+  for (const std::string_view part : *parts) {
     const std::optional<DType> type = dtype_from_name(part);
     if (!type || !dtype_info(*type).is_kv) {
       std::string known;

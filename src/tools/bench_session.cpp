@@ -68,7 +68,7 @@ Result<void> BenchSession::load() {
   SAMBAY_TRY_VOID(load_model_and_work());
   SAMBAY_TRY(const CpuKernels* kernels, select_kernels(o_.isa), "starting");
   if (!synthetic_) load_peak_ = peak_resident_bytes();
-  SAMBAY_TRY(probe_, CeilingProbe::create(*kernels, *pool_, threads_), "bench");
+  SAMBAY_TRY(probe_, CeilingProbe::create(*kernels, *pool_, threads_), "the machine's limits");
   described_.isa = kernels->name;
   described_.int8_instructions = kernels->int8_instructions;
   return {};
@@ -179,7 +179,7 @@ Result<BenchResult> BenchSession::measure(const BenchCase& c) {
   const OtherCpu others;
   for (int r = 0; r < o_.repetitions; r++) {
     tell(fmt::format("{}, {} of {}", what, r + 1, o_.repetitions));
-    SAMBAY_TRY(Repetition done, repetition(c), "bench");
+    SAMBAY_TRY(Repetition done, repetition(c), "measuring");
     repetitions.push_back(std::move(done));
   }
   BenchResult result = summarize(c, repetitions);

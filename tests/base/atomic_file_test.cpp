@@ -124,7 +124,7 @@ TEST_P(AtomicFileTest, TakesANameAsLongAsNamesCanBe) {
 TEST_P(AtomicFileTest, SaysWhichFolderIsMissing) {
   const auto file = create(folder_.file("none/out"));
   ASSERT_FALSE(file);
-  EXPECT_EQ(file.error().code, ErrorCode::not_found);
+  EXPECT_EQ(file.error().code, ErrorCode::io);
   EXPECT_THAT(file.error().message, StartsWith(folder_.file("none/out") + ": there is no folder"));
 }
 

@@ -22,7 +22,10 @@ load_prompts      src/loadgen/prompts.cpp src/loadgen/url.cpp -read_prompts -fro
 problems          src/tools/problems.cpp src/tools/work_check.cpp src/tools/arithmetic.cpp -read_problems
 safetensors       src/formats/safetensors.cpp src/formats/tensor_view.cpp
 safetensors_index src/formats/safetensors_index.cpp
+server_head       src/server/http_text.cpp src/server/api_keys.cpp src/server/door.cpp -read_file -load -reason_phrase -is_same_origin -http_date
+server_request    src/server/request_fields.cpp src/server/openai_types.cpp
 sse               src/loadgen/sse_parser.cpp src/loadgen/answer_chunk.cpp
+state_file        src/engine/state_file.cpp -write_state -cleaned_page -write -load
 tokenizer_json    src/text/tokenizer_json.cpp src/text/tokenizer_sax.cpp
 TABLE
 }

@@ -11,11 +11,11 @@ namespace {
 
 constexpr size_t kEvictedRemembered = 4096;
 
+}  // namespace
+
 int common_length(std::span<const TokenId> a, std::span<const TokenId> b) {
   return static_cast<int>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
 }
-
-}  // namespace
 
 uint64_t prefix_hash(uint64_t owner, std::span<const TokenId> tokens) {
   RunningHash hash(owner);
@@ -98,8 +98,10 @@ uint64_t PrefixCache::insert(uint64_t owner, Tokens tokens, int length, Sequence
   const uint64_t hash = prefix_hash(owner, {tokens->data(), static_cast<size_t>(length)});
   if (const auto at = by_hash_.find(hash); at != by_hash_.end()) {
     Entry& old = *at->second;
-    // The same state again; the one with more to it stays.
-    if (!old.spilled && (old.has_logits || logits.empty())) {
+    const bool is_same = old.owner == owner && old.length == length &&
+                         std::equal(tokens->begin(), tokens->begin() + length, old.tokens->begin());
+    // The same state again; the one with more to it stays. Others with this hash, if there ever are, go.
+    if (is_same && !old.spilled && (old.has_logits || logits.empty())) {
       entries_.splice(entries_.end(), entries_, at->second);
       pools_.close(cache);
       return old.id;
@@ -130,23 +132,25 @@ bool PrefixCache::evict_one(const Entry* keep) {
                                   [&](const Entry& e) { return !e.spilled && &e != keep; });
   if (place == entries_.end()) return false;
   counters_.evicted++;
-  if (!spill(*place)) forget(place, true);
+  if (!spill(*place, keep)) forget(place, true);
   return true;
 }
 
-/// To disk, where older ones make room.
-bool PrefixCache::spill(Entry& entry) {
+/// To disk, where older ones make room, but not `keep`.
+bool PrefixCache::spill(Entry& entry, const Entry* keep) {
   if (spill_limit_ == 0) return false;
   const std::span<const TokenId> tokens(entry.tokens->data(), static_cast<size_t>(entry.length));
   auto written = SpilledState::write(spill_folder_, shape_, pools_, entry.cache, tokens, entry.logits);
-  if (!written || written->bytes() > spill_limit_) return false;  // a full disk costs a prefix, nothing else
+  if (!written) return false;  // a full disk costs a prefix, nothing else
+  const int64_t kept_bytes = keep && keep->spilled ? keep->spilled->bytes() : 0;
+  if (written->bytes() + kept_bytes > spill_limit_) return false;
   release(by_id_[entry.id]);
   spilled_bytes_ += written->bytes();
   entry.spilled = *std::move(written);
   counters_.spilled++;
   while (spilled_bytes_ > spill_limit_) {
     const auto oldest = std::find_if(entries_.begin(), entries_.end(),
-                                     [&](const Entry& e) { return e.spilled && e.id != entry.id; });
+                                     [&](const Entry& e) { return e.spilled && &e != &entry && &e != keep; });
     forget(oldest, true);
   }
   return true;
@@ -205,6 +209,16 @@ int PrefixCache::evictable_pages(size_t group) const {
   const std::vector<int>& holders = page_holders_[group];
   for (size_t page = 0; page < holders.size(); page++)
     pages += holders[page] > 0 && pools_.page_references(group, static_cast<PageId>(page)) == holders[page];
+  return pages;
+}
+
+int PrefixCache::pages_of_others(const Entry& entry, size_t group) const {
+  if (entry.spilled) return 0;
+  int pages = 0;
+  const std::vector<PageId>& table = entry.cache.pages[group];
+  for (size_t i = 0; i < static_cast<size_t>(entry.length / kPageTokens); i++)
+    pages += table[i] != kNoPage &&
+             pools_.page_references(group, table[i]) > page_holders_[group][static_cast<size_t>(table[i])];
   return pages;
 }
 

@@ -57,7 +57,8 @@ class PrefixCache {
   /// What it may keep it keeps by letting others go. The entry's id; 0 when it was not kept.
   uint64_t insert(uint64_t owner, Tokens tokens, int length, SequenceCache cache,
                   std::vector<float> logits = {});
-  /// Frees the least recently used entry in memory, but not `keep`. False when there is none.
+  /// Frees the least recently used entry in memory. `keep` stays where it is, on disk too. False when there
+  /// is none.
   bool evict_one(const Entry* keep = nullptr);
   Entry* by_id(uint64_t id);
   void erase(uint64_t id);
@@ -65,6 +66,8 @@ class PrefixCache {
   void touch(uint64_t id);
   /// Pages that evicting everything would free.
   int evictable_pages(size_t group) const;
+  /// Whole pages of an entry that running sequences hold too: who continues from it needs no room for them.
+  int pages_of_others(const Entry& entry, size_t group) const;
 
   int64_t bytes() const { return bytes_; }
   int64_t limit() const { return limit_; }
@@ -80,7 +83,7 @@ class PrefixCache {
 
   void start();
   void account(const Entry& entry, int sign);
-  bool spill(Entry& entry);
+  bool spill(Entry& entry, const Entry* keep);
   void release(Place place);
   void forget(Place place, bool evicted);
   void remember_evicted(const Entry& entry);
@@ -106,6 +109,9 @@ class PrefixCache {
   uint64_t next_id_ = 1;
   Counters counters_;
 };
+
+/// Tokens that both begin with.
+int common_length(std::span<const TokenId> a, std::span<const TokenId> b);
 
 /// Hash of a prompt's beginning, with everything else that decides whether it may be found.
 uint64_t prefix_hash(uint64_t owner, std::span<const TokenId> tokens);

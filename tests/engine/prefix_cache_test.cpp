@@ -173,6 +173,26 @@ TEST_F(PrefixCacheTest, WhatHasToGoIsFoundOnDisk) {
   EXPECT_EQ(cache_->spilled_bytes(), 0);
 }
 
+TEST_F(PrefixCacheTest, WhatIsAboutToBeReadFromDiskIsNotDroppedForWhatGoesThere) {
+  const test::TempFolder folder;
+  const StateShape shape{1, 10000, 1000, &pools_->plan()};
+  const auto a = count_from(0, 100), b = count_from(1000, 100);
+  cache_->spill_to(folder.path(), 64 << 20, shape);
+  keep(a, 90);
+  ASSERT_TRUE(cache_->evict_one());
+  const int64_t one = cache_->spilled_bytes();
+  cache_->spill_to(folder.path(), one + one / 2, shape);  // the second one has no room beside the first
+  keep(b, 90);
+  const PrefixCache::Found found = cache_->find(kAnna, a);
+  ASSERT_TRUE(found.entry && found.entry->spilled);
+  const uint64_t id = found.entry->id;
+  ASSERT_TRUE(cache_->evict_one(found.entry));
+  ASSERT_EQ(cache_->by_id(id), found.entry);
+  EXPECT_TRUE(found.entry->spilled->load(shape, *pools_));
+  EXPECT_EQ(cache_->spilled_bytes(), one);
+  EXPECT_EQ(cache_->find(kAnna, b).result, CacheResult::evicted);
+}
+
 TEST_F(PrefixCacheTest, ADiskThatIsFullCostsAPrefixAndNothingElse) {
   cache_->spill_to("/nowhere/at/all", 64 << 20, StateShape{1, 10000, 1000, &pools_->plan()});
   keep(count_from(0, 100), 100);

@@ -25,7 +25,7 @@ struct EngineOptions {
   std::string isa;        ///< "" = best supported; "scalar", "avx2", ...
   int max_context = 0;    ///< tokens, prompt and answer; 0: the smaller of 65,536 and the model's own limit
   int max_sequences = 8;  ///< running at once, each answer of a request counted; more are queued
-  int max_queue = 64;     ///< requests waiting; more are refused
+  int max_queue = 64;     ///< requests waiting; more are refused, but for the rest of a list
   int chunk = 256;        ///< prompt tokens per step; changes speed and memory, never results
   KvType kv = KvType::f16;
   /// Tokens that all running sequences may keep together. 0: max_sequences full contexts, so that nothing can
@@ -92,7 +92,9 @@ struct Request {
   /// Prompt positions (lengths of beginnings) that other prompts will share, such as the end of system
   /// message and tools. Ascending, each below prompt.size(); at most 16.
   std::vector<int> cache_marks;
-  int slot = -1;  ///< the place to run in (SlotInfo::id) if it is free; -1: any
+  /// The place to run in (SlotInfo::id) if it is free. -1, or if it is not: the one that remembers most of
+  /// this prompt, else one that remembers nothing, else the one used longest ago.
+  int slot = -1;
 
   /// Tokens that the thinking section may have; -1: any number. From 90 % on it closes at the next sentence
   /// end, at 100 % at once. Where max_tokens (or the context) sets an end, the larger of 256 tokens and an
@@ -137,6 +139,7 @@ struct Usage {
   int completion_tokens = 0;  ///< every token of this answer, a stop token included
   int reasoning_tokens = 0;   ///< of those, between <think> and </think>, these included
   uint64_t seed = 0;          ///< of this answer
+  int slot = -1;              ///< the place it ran in (SlotInfo::id); -1: it never started
   double queue_ms = 0;        ///< from submit() to the first step
   double prompt_ms = 0;       ///< from there to the first chosen token
   double predicted_ms = 0;    ///< from the first chosen token to the last
@@ -277,8 +280,8 @@ class Engine {
   /// range; the message begins with the name of its field), busy when max_sequences run and
   /// max_queue wait already, internal after the engine died.
   Result<Generation> submit(Request request);
-  /// All of them or none: several prompts of one caller. Errors as above; "request 3: " in front where there
-  /// are several.
+  /// All of them or none: several prompts of one caller, taken when one of them would be. Errors as above;
+  /// "request 3: " in front where there are several.
   Result<std::vector<Generation>> submit(std::vector<Request> requests);
   /// Mean of the rows of the final norm over the tokens, made unit length: [hidden]. Blocks. Errors: those of
   /// submit(), and of the request.

@@ -11,18 +11,30 @@ namespace {
 
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
+bool all_finite(std::span<const float> logits) {
+  return std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
+}
+
+Error prompt_is_not_finite() {
+  return {ErrorCode::corrupt, "a logit of the prompt is not finite: the model's weights are damaged"};
+}
+
 }  // namespace
 
-/// The sequence has read its prompt; logits: of its last token, empty when nobody wants an answer.
+/// The sequence has read its prompt; logits: of its last token.
 void EngineLoop::prompt_read(Sequence& s, std::span<const float> logits) {
-  if (s.request().max_tokens == 0) return finish(s, FinishReason::length);
+  if (s.request().max_tokens == 0) {
+    if (!all_finite(logits)) return finish(s, FinishReason::failed, prompt_is_not_finite());
+    return finish(s, FinishReason::length);
+  }
   start_siblings(s);
   for (const auto& sibling : starting_)
     if (sibling->job == s.job && !sibling->finished) choose(*sibling, logits);
   choose(s, logits);
 }
 
-/// The other answers go on from a copy of this one's state and from the same pages.
+/// The other answers go on from a copy of this one's state and from the same pages. Those for which there is
+/// no page begin parked.
 void EngineLoop::start_siblings(Sequence& s) {
   for (auto& sibling : std::exchange(s.siblings, {})) {
     const CacheNeed need = pools_->need_to_fork(s.position);
@@ -34,8 +46,7 @@ void EngineLoop::start_siblings(Sequence& s) {
     if (pools_->has(need))
       sibling->cache = pools_->fork(s.cache, s.position);
     else
-      finish(*sibling, FinishReason::failed,
-             Error{ErrorCode::out_of_memory, "no page is left for this answer"});
+      park(*sibling, s.cache);
     starting_.push_back(std::move(sibling));
   }
 }
@@ -79,10 +90,7 @@ void EngineLoop::emit_prompt_logprobs(const Part& part) {
   const int first = s.position - part.rows;
   for (int i = 0; i < part.rows && first + i + 1 < s.prompt_size(); i++) {
     const std::span<const float> row(logits.row(i), static_cast<size_t>(logits.cols));
-    if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }))
-      return finish(
-          s, FinishReason::failed,
-          Error{ErrorCode::corrupt, "a logit of the prompt is not finite: the model's weights are damaged"});
+    if (!all_finite(row)) return finish(s, FinishReason::failed, prompt_is_not_finite());
     const TokenId token = (*s.job->prompt)[static_cast<size_t>(first + i + 1)];
     event.prompt_logprobs.push_back(log_probabilities(row, token, std::max(0, s.request().top_logprobs)));
   }
@@ -109,7 +117,7 @@ void EngineLoop::finish(Sequence& s, FinishReason reason, std::optional<Error> e
       s.stops.finish(event.text);
     }
   }
-  give_back(s, reason);
+  give_back(s, reason, error && error->code == ErrorCode::corrupt);
   event.index = s.index;
   event.prompt_done = std::min(s.position, s.prompt_size());
   event.finish = reason;
@@ -124,13 +132,13 @@ void EngineLoop::finish(Sequence& s, FinishReason reason, std::optional<Error> e
   for (auto& sibling : std::exchange(s.siblings, {})) finish(*sibling, reason, error);
 }
 
-/// Caches, place, and the key's part in the queue.
-void EngineLoop::give_back(Sequence& s, FinishReason reason) {
+/// Caches, place, and the key's part in the queue. What is damaged is not kept.
+void EngineLoop::give_back(Sequence& s, FinishReason reason, bool is_damaged) {
   const bool has_started = s.started != Clock::time_point();
   if (has_started) {
     if (s.is_parked()) parked_count_--;
     s.parked.reset();
-    if (reason == FinishReason::failed)
+    if (is_damaged)
       for (const uint64_t id : s.kept) cache_->erase(id);  // who knows since when it was damaged
     else
       keep_end(s);
@@ -158,6 +166,7 @@ Usage EngineLoop::usage_of(const Sequence& s) const {
   usage.thinking_cut = s.thinking.was_cut();
   usage.seed = s.seed;
   const bool started = s.started != Clock::time_point();
+  if (started) usage.slot = s.place;
   usage.queue_ms = milliseconds((started ? s.started : Clock::now()) - s.job->submitted);
   if (s.chosen() > 0) {
     usage.prompt_ms = milliseconds(s.first_chosen - s.started);

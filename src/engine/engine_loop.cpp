@@ -10,6 +10,7 @@
 #include <future>
 #include <new>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "base/running_hash.h"
@@ -141,10 +142,11 @@ Result<void> EngineLoop::submit(std::vector<std::shared_ptr<Job>> jobs) {
   {
     const std::lock_guard lock(mutex_);
     if (died_) return fail(ErrorCode::internal, "the engine has stopped: " + died_->message);
-    // Those that will be admitted at the next step do not wait.
+    // Those that will be admitted at the next step do not wait. A list may go beyond the queue's end: none
+    // would ever get in that is longer than the whole queue.
     const auto room =
         static_cast<size_t>(std::max(0, options_.max_sequences - running_count_) + options_.max_queue);
-    if (waiting_.size() + jobs.size() > room) {
+    if (waiting_.size() >= room) {
       count([&](Stats& s) { s.refused += jobs.size(); });
       return fail(ErrorCode::busy, fmt::format("{} answers run and {} requests wait already",
                                                running_count_.load(), waiting_.size()));
@@ -200,7 +202,12 @@ Result<void> EngineLoop::on_engine_thread(const std::function<void()>& work) {
     const std::lock_guard lock(mutex_);
     if (died_ || stopping_) return fail(ErrorCode::internal, "the engine has stopped");
     commands_.push_back([&](bool alive) {
-      if (alive) work();
+      try {
+        if (alive) work();
+      } catch (...) {  // no memory: that ends the engine, and nobody may wait for it
+        done.set_value(false);
+        throw;
+      }
       done.set_value(alive);
     });
   }
@@ -266,14 +273,25 @@ std::shared_ptr<Job> EngineLoop::take_next() {
   return job;
 }
 
-int EngineLoop::free_place(int wanted) {
+/// The one that was asked for; else the one that remembers most of this prompt; else one that remembers
+/// nothing; else the one that was used longest ago.
+int EngineLoop::free_place(const Job& job, int wanted) {
   if (wanted >= 0 && !places_[static_cast<size_t>(wanted)].is_taken) return wanted;
-  // One that remembers nothing, if there is one: others may still be wanted.
-  const auto untaken = [](const Place& p) { return !p.is_taken; };
-  auto at =
-      std::find_if(places_.begin(), places_.end(), [](const Place& p) { return !p.is_taken && !p.entry; });
-  if (at == places_.end()) at = std::find_if(places_.begin(), places_.end(), untaken);
-  return static_cast<int>(at - places_.begin());
+  const auto rank = [&](const Place& place) {
+    const PrefixCache::Entry* entry = cache_->by_id(place.entry);
+    const bool is_own = entry && entry->owner == job.owner;
+    const int shared = is_own ? common_length(*job.prompt, *entry->tokens) : 0;
+    return std::tuple(shared < PrefixCache::kMinShared ? 0 : -shared, entry != nullptr, place.used);
+  };
+  int best = -1;
+  std::tuple<int, bool, uint64_t> best_rank;
+  for (int id = 0; id < options_.max_sequences; id++) {
+    const Place& place = places_[static_cast<size_t>(id)];
+    if (place.is_taken) continue;
+    const auto its_rank = rank(place);
+    if (best < 0 || its_rank < best_rank) best = id, best_rank = its_rank;
+  }
+  return best;
 }
 
 void EngineLoop::start_job(const std::shared_ptr<Job>& job) {
@@ -283,8 +301,8 @@ void EngineLoop::start_job(const std::shared_ptr<Job>& job) {
   for (int i = 0; i < job->request.n; i++) {
     auto sequence = std::make_unique<Sequence>(job, i, room, stop_ids_);
     sequence->started = Clock::now();
-    sequence->place = free_place(i == 0 ? job->request.slot : -1);
-    places_[static_cast<size_t>(sequence->place)] = {true, 0};
+    sequence->place = free_place(*job, i == 0 ? job->request.slot : -1);
+    places_[static_cast<size_t>(sequence->place)] = {true, 0, job->order};
     running_count_++;
     if (i == 0)
       first = std::move(sequence);

@@ -64,6 +64,7 @@ class EngineLoop {
   struct Place {
     bool is_taken = false;
     uint64_t entry = 0;  // of the prefix cache
+    uint64_t used = 0;   // when its last job started
   };
 
   // engine_loop.cpp
@@ -76,7 +77,7 @@ class EngineLoop {
   void admit();
   std::shared_ptr<Job> take_next();
   void start_job(const std::shared_ptr<Job>& job);
-  int free_place(int wanted);
+  int free_place(const Job& job, int wanted);
   void fail_everything(const Error& error);
   void remove_finished();
   /// Runs on the engine thread, between steps.
@@ -102,16 +103,17 @@ class EngineLoop {
   void emit_prompt_logprobs(const Part& part);
   void publish(Sequence& sequence, Event event);
   void finish(Sequence& sequence, FinishReason reason, std::optional<Error> error = {});
-  void give_back(Sequence& sequence, FinishReason reason);
+  void give_back(Sequence& sequence, FinishReason reason, bool is_damaged);
   Usage usage_of(const Sequence& sequence) const;
 
   // engine_memory.cpp
-  bool fits(const Job& job) const;
+  bool fits(const Job& job);
+  bool is_looked_up(const Request& request) const;
   bool has_room_for(const CacheNeed& need) const;
   bool make_room(const CacheNeed& need, const PrefixCache::Entry* keep = nullptr);
   bool relieve(const Sequence* spare);
   bool park_youngest(const Sequence* spare);
-  bool park(Sequence& sequence);
+  void park(Sequence& sequence, const SequenceCache& cache);
   void unpark();
   void load_parked(Sequence& sequence);
   void open_cache(Sequence& sequence);

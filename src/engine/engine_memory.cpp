@@ -35,12 +35,23 @@ bool EngineLoop::has_room_for(const CacheNeed& need) const {
   return true;
 }
 
-bool EngineLoop::fits(const Job& job) const {
+bool EngineLoop::fits(const Job& job) {
   if (running_.empty()) return true;  // one full context always has room
   CacheNeed need;
   need.pages.fill(promised_pages(job.prompt_size(), max_context_) +
                   (job.request.n - 1) * pages_for(kAnswerAhead));
+  if (has_room_for(need)) return true;
+  if (!is_looked_up(job.request)) return false;
+  // Pages that it would share with running sequences are there already.
+  const PrefixCache::Entry* beginning = cache_->find(job.owner, *job.prompt).entry;
+  if (!beginning) return false;
+  for (size_t g = 0; g < plan_.caches.groups.size(); g++)
+    need.pages[g] -= cache_->pages_of_others(*beginning, g);
   return has_room_for(need);
+}
+
+bool EngineLoop::is_looked_up(const Request& r) const {
+  return cache_->enabled() && r.use_cache && !r.prompt_logprobs && !r.embed;
 }
 
 /// By evicting what the prefix cache keeps, except `keep`.
@@ -67,23 +78,22 @@ bool EngineLoop::park_youngest(const Sequence* spare) {
     if (s.get() == spare || is_forking || s->position == 0) continue;
     if (!youngest || rank(*s) > rank(*youngest)) youngest = s.get();
   }
-  return youngest && active > 1 && park(*youngest);
+  if (!youngest || active < 2) return false;
+  park(*youngest, youngest->cache);
+  return true;
 }
 
-/// A sequence that cannot be written fails alone, which frees its memory too.
-bool EngineLoop::park(Sequence& s) {
-  auto written = SpilledState::write(spill_folder_, shape_, *pools_, s.cache, s.processed(), {});
-  if (!written) {
-    finish(s, FinishReason::failed, std::move(written.error()).during("parking on disk"));
-    return true;
-  }
+/// Moves it to disk; `cache` is its own, or that of the sequence that it is about to fork from. If it cannot
+/// be written it fails, alone, which frees its memory too.
+void EngineLoop::park(Sequence& s, const SequenceCache& cache) {
+  auto written = SpilledState::write(spill_folder_, shape_, *pools_, cache, s.processed(), {});
+  if (!written) return finish(s, FinishReason::failed, std::move(written.error()).during("parking on disk"));
   pools_->close(s.cache);
   s.parked = *std::move(written);
   s.parked_at = Clock::now();
   parked_count_++;
   count([](Stats& stats) { stats.parked++; });
   update_place(s);
-  return true;
 }
 
 /// The oldest ones come back as soon as they have room, with some to grow for everybody.
@@ -123,7 +133,7 @@ void EngineLoop::load_parked(Sequence& s) {
 void EngineLoop::open_cache(Sequence& s) {
   const Request& r = s.request();
   std::vector<float> logits;
-  if (cache_->enabled() && r.use_cache && !r.prompt_logprobs && !r.embed) logits = look_up(s);
+  if (is_looked_up(r)) logits = look_up(s);
   if (s.cache.slot == kZeroState) {
     make_room({1, {}});
     pools_->open(s.cache);

@@ -98,7 +98,7 @@ SeqRows EngineLoop::lay_rows(Part& part, std::vector<TokenId>& tokens, std::vect
   part.first_logit = static_cast<int>(logit_rows.size());
   if (all)
     for (int i = 0; i < part.rows; i++) logit_rows.push_back(r.first_row + i);
-  else if (part.rows >= left && s.request().max_tokens != 0)
+  else if (part.rows >= left)
     logit_rows.push_back(r.first_row + part.rows - 1);
   part.logit_count = static_cast<int>(logit_rows.size()) - part.first_logit;
   return r;

@@ -203,6 +203,26 @@ TEST_F(RequestsTest, WhatIsErasedIsReadAgain) {
   EXPECT_EQ(cached(other), size) << "what was kept after that is found";
 }
 
+TEST_F(RequestsTest, AConversationGoesOnInItsPlaceAndOthersTakeTheOneUsedLongestAgo) {
+  EngineOptions options = with_cache();
+  options.max_sequences = 2;
+  const auto engine = open(options);
+  const auto place_of = [&](std::vector<TokenId> prompt) {
+    return answer(*engine, about(std::move(prompt), 2)).usage.slot;
+  };
+  const std::vector<TokenId> first = long_prompt(100, 1);
+  EXPECT_EQ(place_of(first), 0);
+  EXPECT_EQ(place_of(long_prompt(100, 2)), 1);
+  std::vector<TokenId> longer = first;
+  longer.insert(longer.end(), 20, 7);
+  EXPECT_EQ(place_of(longer), 0);
+  EXPECT_EQ(place_of(long_prompt(100, 3)), 1) << "used before the other one";
+  EXPECT_EQ(place_of(long_prompt(100, 4)), 0);
+  Request wish = about(long_prompt(100, 3), 2);
+  wish.slot = 0;
+  EXPECT_EQ(answer(*engine, wish).usage.slot, 0);
+}
+
 TEST_F(RequestsTest, APlaceIsSavedRestoredAndGoesOnBitForBit) {
   const test::TempFolder folder;
   const std::string file = folder.file("conversation");
@@ -284,6 +304,11 @@ TEST_F(RequestsTest, ANumberThatIsNotOneFailsItsRequestAloneAndIsForgotten) {
   const Outcome again = answer(*other, request);
   EXPECT_EQ(again.finish, FinishReason::length) << "the damaged state is gone";
   EXPECT_EQ(again.usage.cached_tokens, 0);
+  // Also where nothing is chosen.
+  ASSERT_TRUE(other->restore_slot(5, folder.file("damaged"), "anna"));
+  request.key = "anna", request.max_tokens = 0;
+  EXPECT_EQ(answer(*other, request).finish, FinishReason::failed);
+  EXPECT_EQ(answer(*other, request).finish, FinishReason::length);
 }
 
 TEST_F(RequestsTest, AReaderThatIsTold) {
@@ -311,19 +336,23 @@ TEST_F(RequestsTest, SeveralPromptsAreTakenTogetherOrNotAtAll) {
   EngineOptions options;
   options.max_sequences = 1, options.max_queue = 2;
   const auto engine = open(options);
-  std::vector<Request> requests(3, hot(*engine, 1, 3));
+  std::vector<Request> requests(8, hot(*engine, 1, 3));
   auto taken = engine->submit(requests);
-  ASSERT_TRUE(taken) << taken.error().message;
+  ASSERT_TRUE(taken) << "more than may wait, and nobody waits: " << taken.error().message;
   for (auto& generation : *taken) EXPECT_EQ(drain(generation).tokens.size(), 3u);
-  requests.resize(4, requests[0]);
-  EXPECT_EQ(engine->submit(requests).error().code, ErrorCode::busy);
+  Request endless = requests[0];
+  endless.max_tokens = -1;
+  std::vector<Generation> full;
+  for (int i = 0; i < 3; i++) full.push_back(*engine->submit(endless));
   requests.resize(2);
+  EXPECT_EQ(engine->submit(requests).error().code, ErrorCode::busy);
+  EXPECT_EQ(engine->stats().refused, 2u);
+  full.clear();
   requests[1].prompt.clear();
   const auto refused = engine->submit(requests);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().message.starts_with("request 1: prompt")) << refused.error().message;
-  EXPECT_EQ(engine->stats().refused, 4u);
-  EXPECT_EQ(engine->stats().requests, 3u);
+  EXPECT_EQ(engine->stats().requests, 8u + 3u);
 }
 
 }  // namespace

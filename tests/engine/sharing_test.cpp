@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -68,6 +70,53 @@ TEST_F(SharingTest, AnswersByForkingAreThoseOfRequestsOfTheirOwn) {
   }
 }
 
+TEST_F(SharingTest, AnswersForWhichThereIsNoPageBeginParkedAndAreTheSame) {
+  const test::TempFolder folder;
+  constexpr int kAnswers = 4;
+  EngineOptions options;
+  options.max_context = 400, options.max_sequences = kAnswers;
+  options.spill_folder = folder.path();
+  const auto roomy = open(options);
+  options.total_context = 1;  // one full context, which the prompt nearly fills
+  const auto tight = open(options);
+  Request request = about(long_prompt(370, 5), 20);
+  request.n = kAnswers;
+  Generation there = *roomy->submit(request), here = *tight->submit(request);
+  const std::vector<Outcome> expected = drain_all(there, kAnswers), found = drain_all(here, kAnswers);
+  for (size_t i = 0; i < kAnswers; i++) {
+    EXPECT_EQ(found[i].finish, FinishReason::length) << i;
+    EXPECT_EQ(found[i].tokens, expected[i].tokens) << i;
+  }
+  EXPECT_NE(found[0].tokens, found[1].tokens);
+  EXPECT_GT(tight->stats().parked, 0u);
+  EXPECT_EQ(roomy->stats().parked, 0u);
+}
+
+TEST_F(SharingTest, APromptStartsBesideOthersWhosePagesItShares) {
+  for (const bool shares : {true, false}) {
+    EngineOptions options = with_cache(3 * kMiB / 2);
+    options.max_sequences = 2,
+    options.total_context = 4096;  // the model's context: two such prompts do not fit
+    const auto engine = open(options);
+    Request request = about(long_prompt(3900, 5), -1);
+    request.key = "anna";
+    Generation first = *engine->submit(request);
+    first.next();
+    request.max_tokens = 1;
+    if (!shares) request.key = "berta";
+    // Looked at by the engine's own thread, in the step that gives the second one its token.
+    std::optional<bool> first_has_ended;
+    request.on_ready = [&] {
+      if (first_has_ended) return;
+      first_has_ended = false;
+      while (auto event = first.poll()) first_has_ended = event->finish.has_value();
+    };
+    const Outcome beside = answer(*engine, request);
+    EXPECT_EQ(beside.usage.cached_tokens, shares ? 3900 : 0);
+    EXPECT_EQ(first_has_ended, !shares);
+  }
+}
+
 TEST_F(SharingTest, CancellingSeveralAnswersEndsAllOfThem) {
   const auto engine = open();
   Request request = ask(*engine, "What is 1 + 1?");
@@ -106,6 +155,29 @@ TEST_F(SharingTest, TheSecondTurnReadsOnlyWhatComesAfterTheFirstPrompt) {
   EXPECT_EQ(stats.cached_tokens, static_cast<uint64_t>(cached_part));
   EXPECT_EQ(stats.cache_lookups[static_cast<size_t>(CacheResult::hit)], 1u);
   EXPECT_EQ(stats.cache_lookups[static_cast<size_t>(CacheResult::off)], 1u);
+}
+
+TEST_F(SharingTest, APromptThatWasReadWithoutAnAnswerIsFoundWhole) {
+  const auto engine = open(with_cache());
+  Request request = about(long_prompt(100, 1), 5);
+  const std::vector<TokenId> cold = answer(*open(), request).tokens;
+  request.max_tokens = 0;
+  EXPECT_EQ(answer(*engine, request).usage.cached_tokens, 0);
+  request.max_tokens = 5;
+  const Outcome warm = answer(*engine, request);
+  EXPECT_EQ(warm.usage.cached_tokens, 100);
+  EXPECT_EQ(warm.tokens, cold);
+}
+
+TEST_F(SharingTest, ARequestThatFailsByItsOwnFaultLosesNobodysBeginning) {
+  const auto engine = open(with_cache());
+  Request request = about(long_prompt(100, 1), 1);
+  answer(*engine, request);
+  Request hopeless = request;
+  for (TokenId id = 0; id < engine->info().vocab; id++)
+    hopeless.sampling.logit_bias.emplace_back(id, -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(answer(*engine, hopeless).finish, FinishReason::failed);
+  EXPECT_EQ(answer(*engine, request).usage.cached_tokens, 100);
 }
 
 TEST_F(SharingTest, TheThirdPromptWithACommonBeginningFindsIt) {

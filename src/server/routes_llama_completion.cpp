@@ -78,7 +78,7 @@ class LlamaAnswer final : public AnswerProducer {
     const int before = choice.predicted - static_cast<int>(event.tokens.size());
     if (fields_.return_progress)
       for (OrderedJson& progress : progress_json(event, choice.reported)) {
-        OrderedJson chunk = chunk_json(index, "", {}, before);
+        OrderedJson chunk = chunk_json(index, event.usage.slot, "", {}, before);
         chunk["prompt_progress"] = std::move(progress);
         out += sse(chunk);
       }
@@ -86,13 +86,14 @@ class LlamaAnswer final : public AnswerProducer {
     // known.
     const size_t alone = n_probs_ > 0 && event.tokens.size() > 1 ? event.tokens.size() - 1 : 0;
     for (size_t i = 0; i < alone; i++) {
-      OrderedJson chunk = chunk_json(index, "", {&event.tokens[i], 1}, before + static_cast<int>(i) + 1);
+      OrderedJson chunk =
+          chunk_json(index, event.usage.slot, "", {&event.tokens[i], 1}, before + static_cast<int>(i) + 1);
       chunk["completion_probabilities"] = OrderedJson::array({probabilities[i]});
       out += sse(chunk);
     }
     if (event.text.empty() && event.tokens.empty()) return;
-    OrderedJson chunk =
-        chunk_json(index, event.text, std::span(event.tokens).subspan(alone), choice.predicted);
+    OrderedJson chunk = chunk_json(index, event.usage.slot, event.text,
+                                   std::span(event.tokens).subspan(alone), choice.predicted);
     if (n_probs_ > 0) {
       probabilities.erase(probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(alone));
       chunk["completion_probabilities"] = std::move(probabilities);
@@ -101,13 +102,13 @@ class LlamaAnswer final : public AnswerProducer {
     out += sse(chunk);
   }
 
-  OrderedJson chunk_json(int index, const std::string& text, std::span<const TokenId> tokens,
+  OrderedJson chunk_json(int index, int slot, const std::string& text, std::span<const TokenId> tokens,
                          int predicted) const {
     return {{"index", index},
             {"content", text},
             {"tokens", std::vector<TokenId>(tokens.begin(), tokens.end())},
             {"stop", false},
-            {"id_slot", fields_.slot},
+            {"id_slot", slot},
             {"tokens_predicted", predicted},
             {"tokens_evaluated", prompts_[static_cast<size_t>(index)].size()}};
   }
@@ -137,7 +138,7 @@ class LlamaAnswer final : public AnswerProducer {
     OrderedJson json = {{"index", index},
                         {"content", choice.text},
                         {"tokens", choice.tokens},
-                        {"id_slot", fields_.slot},
+                        {"id_slot", choice.usage.slot},
                         {"stop", true},
                         {"model", service().model_name()},
                         {"tokens_predicted", choice.usage.completion_tokens},

@@ -78,6 +78,14 @@ def a_full_queue_is_429():
 
 
 @check
+def a_list_longer_than_the_queue_is_taken_when_there_is_room_for_one():
+    s = server("--parallel", "1", "--max-queue", "1")
+    s.wait_until_idle()
+    answer = s.post("/v1/embeddings", {"input": [f"text {i}" for i in range(40)]})
+    assert answer.status == 200 and len(answer.json["data"]) == 40, answer.body[:300]
+
+
+@check
 def other_addresses_need_a_key():
     done = subprocess.run([PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "--insecure" in done.stderr, done.stderr

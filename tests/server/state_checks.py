@@ -51,7 +51,8 @@ def a_saved_slot_goes_on_in_another_process():
     s = server(*SLOTS)
     ids = s.post("/tokenize", {"content": about(1)}).json["tokens"]
     first = s.post("/completion", {"prompt": ids, "n_predict": 30, "temperature": 0, "ignore_eos": True, "return_tokens": True, "id_slot": 1}).json
-    used = 1
+    used = first["id_slot"]
+    assert used == 1, first
     saved = s.post(f"/slots/{used}?action=save", {"filename": "one.bin"})
     assert saved.status == 200, saved.body
     saved = saved.json
@@ -75,6 +76,21 @@ def a_saved_slot_goes_on_in_another_process():
         assert other.post(f"/slots/{used}?action=erase", {}).json["n_erased"] == 0
     finally:
         assert other.stop() == 0
+
+
+@check
+def an_answer_says_in_which_slot_it_ran_and_the_next_turn_runs_there():
+    s = server(*SLOTS)
+    s.wait_until_idle()
+    turn = lambda text, **fields: s.post("/completion", {"prompt": text, "n_predict": 4, "temperature": 0, **fields})
+    first = turn(about(60, 20), id_slot=1).json
+    assert first["id_slot"] == 1, first
+    for _ in range(2):
+        assert turn(about(60, 20) + " And more?").json["id_slot"] == 1
+        other = turn(about(61, 20)).json
+        assert other["id_slot"] == 0, other
+    events = [json.loads(line[6:]) for line in turn(about(61, 20), stream=True).body.decode().splitlines() if line.startswith("data: ")]
+    assert events and all(e["id_slot"] == 0 for e in events), events
 
 
 @check

@@ -33,7 +33,7 @@ tsan() {
   configure build/tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
     -DSAMBAY_SANITIZE=thread -DSAMBAY_TESTS=ON &&
     build build/tsan && TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure --no-tests=error -j "$(nproc)" \
-    -R 'Engine|Scheduler|CachePools|ThreadPool|Generation|Equality'
+    -R '^(Engine|Sharing|Requests|Equality|Generation|CachePools|PrefixCache|ThreadPool)'
 }
 
 # Every case of the equality tests, of which ./check takes a part, on the fast kernels.

@@ -183,6 +183,7 @@ async def open_and_answer(s, streams, places):
 # ---- clients that leave ---------------------------------------------------------------------------------------------------------
 
 
+LEAVING = 12  # at once
 LONG = [{"role": "user", "content": "What is 12 + 30? " * 60}]  # some steps of reading
 
 
@@ -247,18 +248,22 @@ def whoever_leaves_in_any_phase_frees_the_place_and_changes_no_neighbours_text()
 
     async def both(leaver):
         kept = asyncio.create_task(whole(s.port, CHAT, neighbour))
-        await asyncio.gather(*(leaver(s) for _ in range(12)))
+        await asyncio.gather(*(leaver(s) for _ in range(LEAVING)))
         return await kept
 
     try:
         status, alone = asyncio.run(whole(s.port, CHAT, neighbour))
         assert status == 200
+        generated = lambda: s.metric("sambay:generation_tokens_total")
         for leaver in LEAVERS:
+            before = generated()
             status, beside = asyncio.run(both(leaver))
             assert status == 200 and text_of(beside) == text_of(alone), leaver.__name__
-            # Those that left had thousands of tokens to go, minutes in all: their places are free long before.
             s.wait_until_idle()
-        assert s.metric("sambay:clients_left_total") >= 12 * 5
+            # Each of those that left had 3,000 tokens to go, or had not asked yet.
+            spent = generated() - before - 200
+            assert spent < LEAVING * 3000 / 2, (leaver.__name__, spent)
+        assert s.metric("sambay:clients_left_total") >= LEAVING * 5
     finally:
         assert s.stop() == 0
 

@@ -93,7 +93,7 @@ struct Request {
   /// message and tools. Ascending, each below prompt.size(); at most 16.
   std::vector<int> cache_marks;
   /// The place to run in (SlotInfo::id) if it is free. -1, or if it is not: the one that remembers most of
-  /// this prompt, else one that remembers nothing, else the one used longest ago.
+  /// this prompt (half at least), else one that remembers nothing, else the one used longest ago.
   int slot = -1;
 
   /// Tokens that the thinking section may have; -1: any number. From 90 % on it closes at the next sentence

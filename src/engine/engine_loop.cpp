@@ -273,15 +273,16 @@ std::shared_ptr<Job> EngineLoop::take_next() {
   return job;
 }
 
-/// The one that was asked for; else the one that remembers most of this prompt; else one that remembers
-/// nothing; else the one that was used longest ago.
+/// The one that was asked for; else the one that remembers most of this prompt, half of it at least; else one
+/// that remembers nothing; else the one that was used longest ago.
 int EngineLoop::free_place(const Job& job, int wanted) {
   if (wanted >= 0 && !places_[static_cast<size_t>(wanted)].is_taken) return wanted;
   const auto rank = [&](const Place& place) {
     const PrefixCache::Entry* entry = cache_->by_id(place.entry);
-    const bool is_own = entry && entry->owner == job.owner;
-    const int shared = is_own ? common_length(*job.prompt, *entry->tokens) : 0;
-    return std::tuple(shared < PrefixCache::kMinShared ? 0 : -shared, entry != nullptr, place.used);
+    int shared = 0;
+    if (entry && entry->owner == job.owner)
+      shared = std::min(common_length(*job.prompt, *entry->tokens), entry->length);
+    return std::tuple(shared < (job.prompt_size() + 1) / 2 ? 0 : -shared, entry != nullptr, place.used);
   };
   int best = -1;
   std::tuple<int, bool, uint64_t> best_rank;

@@ -155,11 +155,15 @@ AnswerProducer::AnswerProducer(Call& call, Submission submission, bool streams)
 
 AnswerProducer::~AnswerProducer() {
   count_abandoned();
+  // Of several prompts the first one's.
+  const Usage first = progress_.empty() ? Usage() : progress_.front().usage;
   log_line("info", complete_ ? "answer" : "answer_abandoned",
            {{"id", request_id_},
             {"key", key_id_},
             {"prompt_tokens", int64_t{usage_.prompt_tokens}},
             {"cached_tokens", int64_t{usage_.cached_tokens}},
+            {"cache", std::string(to_string(first.cache))},
+            {"shared_tokens", int64_t{first.shared_tokens}},
             {"completion_tokens", int64_t{usage_.completion_tokens}},
             {"reasoning_tokens", int64_t{usage_.reasoning_tokens}},
             {"error", error_ ? error_->code : std::string()},

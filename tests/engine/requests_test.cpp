@@ -221,6 +221,13 @@ TEST_F(RequestsTest, AConversationGoesOnInItsPlaceAndOthersTakeTheOneUsedLongest
   Request wish = about(long_prompt(100, 3), 2);
   wish.slot = 0;
   EXPECT_EQ(answer(*engine, wish).usage.slot, 0);
+  std::vector<TokenId> brief = long_prompt(10, 5);
+  const int place = place_of(brief);
+  brief.insert(brief.end(), 5, 7);
+  EXPECT_EQ(place_of(brief), place);
+  std::vector<TokenId> other = brief;  // less than half of it is remembered
+  other.insert(other.end(), 30, 8);
+  EXPECT_EQ(place_of(other), 1 - place);
 }
 
 TEST_F(RequestsTest, APlaceIsSavedRestoredAndGoesOnBitForBit) {

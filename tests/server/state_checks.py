@@ -204,6 +204,12 @@ def every_turn_of_a_chat_reads_only_what_is_new():
         assert cached >= read - 1 and (cached > 0) == (read > 0), (cached, read)
         read = answer["usage"]["prompt_tokens"]
         turns.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"] or ""})
+    other = [{"role": "system", "content": "Answer with the number alone, please."}, {"role": "user", "content": "What else is there?"}]
+    diverged = s.post("/v1/chat/completions", {"messages": other, "max_tokens": 1}, {"x-request-id": "diverged"}).json["usage"]
+    said = lambda: next((e for e in s.log if e["event"] == "answer" and e["id"] == "diverged"), None)
+    s.wait_for(said, "the answer is in the log")
+    assert said()["cached_tokens"] == diverged["prompt_tokens_details"]["cached_tokens"] <= said()["shared_tokens"] < diverged["prompt_tokens"], said()
+    assert said()["cache"] == ("hit" if said()["cached_tokens"] else "diverged") and said()["shared_tokens"] > 5, said()
     body = {"messages": turns[:-1], "temperature": 0, "max_tokens": 1}
     assert s.post("/v1/chat/completions", {**body, "cache_prompt": False}).json["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
     for key, cached in (("alpha", False), ("alpha", True), ("beta", False)):

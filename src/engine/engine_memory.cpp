@@ -61,7 +61,8 @@ bool EngineLoop::make_room(const CacheNeed& need, const PrefixCache::Entry* keep
   return true;
 }
 
-/// Frees something: first what is only cached, then a running sequence's memory. False when nothing can go.
+/// Frees something: first what is only cached, then the memory of a running sequence, for `spare` of one
+/// behind it. False when nothing can go.
 bool EngineLoop::relieve(const Sequence* spare) { return cache_->evict_one() || park_youngest(spare); }
 
 bool EngineLoop::park_youngest(const Sequence* spare) {
@@ -79,6 +80,7 @@ bool EngineLoop::park_youngest(const Sequence* spare) {
     if (!youngest || rank(*s) > rank(*youngest)) youngest = s.get();
   }
   if (!youngest || active < 2) return false;
+  if (spare && rank(*youngest) < rank(*spare)) return false;  // nobody goes for one that came later
   park(*youngest, youngest->cache);
   return true;
 }

@@ -92,6 +92,29 @@ TEST_F(SharingTest, AnswersForWhichThereIsNoPageBeginParkedAndAreTheSame) {
   EXPECT_EQ(roomy->stats().parked, 0u);
 }
 
+TEST_F(SharingTest, AnswersThatForkPushNobodyOutWhoCameBefore) {
+  const test::TempFolder folder;
+  EngineOptions options;
+  options.max_context = 400, options.max_sequences = 3, options.chunk = 1;
+  options.spill_folder = folder.path();
+  std::vector<Request> requests = {about(long_prompt(10, 1), -1), about(long_prompt(370, 2), 12)};
+  requests[1].n = 2;
+  const auto roomy = open(options);
+  // Twelve pages. When the second one has read its prompt, it has six and the first one too.
+  options.total_context = 9 * 64;
+  const auto tight = open(options);
+  auto there = *roomy->submit(requests), here = *tight->submit(requests);
+  for (size_t r = 0; r < requests.size(); r++) {
+    const std::vector<Outcome> expected = drain_all(there[r], requests[r].n),
+                               found = drain_all(here[r], requests[r].n);
+    for (size_t i = 0; i < found.size(); i++) EXPECT_EQ(found[i].tokens, expected[i].tokens) << r << " " << i;
+    if (r == 0) {
+      EXPECT_EQ(found[0].usage.parked_ms, 0);
+    }
+  }
+  EXPECT_GT(tight->stats().parked, 0u);
+}
+
 TEST_F(SharingTest, APromptStartsBesideOthersWhosePagesItShares) {
   for (const bool shares : {true, false}) {
     EngineOptions options = with_cache(3 * kMiB / 2);

@@ -88,7 +88,11 @@ bool EngineLoop::park_youngest(const Sequence* spare) {
 /// Moves it to disk; `cache` is its own, or that of the sequence that it is about to fork from. If it cannot
 /// be written it fails, alone, which frees its memory too.
 void EngineLoop::park(Sequence& s, const SequenceCache& cache) {
-  auto written = SpilledState::write(spill_folder_, shape_, *pools_, cache, s.processed(), {});
+  const std::vector<TokenId> tokens = s.processed();
+  const auto write = [&] { return SpilledState::write(spill_folder_, shape_, *pools_, cache, tokens, {}); };
+  auto written = write();
+  // On a full disk what is only cached makes room.
+  while (!written && written.error().code == ErrorCode::io && cache_->drop_from_disk()) written = write();
   if (!written) return finish(s, FinishReason::failed, std::move(written.error()).during("parking on disk"));
   pools_->close(s.cache);
   s.parked = *std::move(written);

@@ -156,6 +156,14 @@ bool PrefixCache::spill(Entry& entry, const Entry* keep) {
   return true;
 }
 
+bool PrefixCache::drop_from_disk() {
+  const auto oldest =
+      std::find_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.spilled.has_value(); });
+  if (oldest == entries_.end()) return false;
+  forget(oldest, true);
+  return true;
+}
+
 /// Gives the memory back.
 void PrefixCache::release(Place place) {
   account(*place, -1);

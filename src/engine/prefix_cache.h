@@ -60,6 +60,8 @@ class PrefixCache {
   /// Frees the least recently used entry in memory. `keep` stays where it is, on disk too. False when there
   /// is none.
   bool evict_one(const Entry* keep = nullptr);
+  /// Forgets the least recently used entry on disk. False when there is none.
+  bool drop_from_disk();
   Entry* by_id(uint64_t id);
   void erase(uint64_t id);
 

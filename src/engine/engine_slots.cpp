@@ -60,6 +60,10 @@ void EngineLoop::update_place(const Sequence& s) {
   slot.prompt_done = std::min(s.position, s.prompt_size());
   slot.generated = s.chosen();
   slot.max_tokens = s.request().max_tokens;
+  // Before the last event, so that who has read it sees what can be saved.
+  const PrefixCache::Entry* entry =
+      s.finished ? cache_->by_id(places_[static_cast<size_t>(s.place)].entry) : nullptr;
+  slot.remembered = entry ? entry->length : 0;
   if (!s.generated.empty()) return;  // the rest stays as it is
   slot.sampling = s.request().sampling;
   slot.sampling.seed = s.seed;

@@ -208,7 +208,9 @@ TEST_F(RequestsTest, AConversationGoesOnInItsPlaceAndOthersTakeTheOneUsedLongest
   options.max_sequences = 2;
   const auto engine = open(options);
   const auto place_of = [&](std::vector<TokenId> prompt) {
-    return answer(*engine, about(std::move(prompt), 2)).usage.slot;
+    const int place = answer(*engine, about(std::move(prompt), 2)).usage.slot;
+    EXPECT_GT(engine->slots()[static_cast<size_t>(place)].remembered, 0) << "at once";
+    return place;
   };
   const std::vector<TokenId> first = long_prompt(100, 1);
   EXPECT_EQ(place_of(first), 0);

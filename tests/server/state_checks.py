@@ -105,6 +105,23 @@ def files_that_are_no_saved_slot_are_refused():
 
 
 @check
+def a_slot_is_saved_and_erased_with_the_key_alone_that_filled_it():
+    s = Server(*SLOTS, "--api-key", "alpha,beta")
+    try:
+        act = lambda key, action: s.post(f"/slots/0?action={action}", {"filename": "keyed"}, {"X-Api-Key": key})
+        prompt = {"prompt": about(3), "n_predict": 4, "id_slot": 0}
+        assert s.post("/completion", prompt, {"X-Api-Key": "alpha"}).status == 200
+        refused = act("beta", "save")
+        assert refused.status == 400 and "remembers no conversation" in refused.error["message"], refused.body
+        assert not os.path.exists(os.path.join(FOLDER, "keyed"))
+        assert act("beta", "erase").json["n_erased"] == 0
+        saved = act("alpha", "save").json["n_saved"]
+        assert act("alpha", "erase").json["n_erased"] == saved > 0
+    finally:
+        assert s.stop() == 0
+
+
+@check
 def a_slot_that_works_is_neither_saved_nor_erased():
     s = server(*SLOTS)
     s.wait_until_idle()

@@ -203,13 +203,19 @@ def terminate_lets_answers_end_and_takes_no_more():
     t = threading.Thread(target=lambda: answers.append(s.post("/v1/chat/completions", body)))
     t.start()
     s.wait_for(lambda: s.metric("sambay:num_requests_running") == 1, "it runs")
-    s.process.send_signal(signal.SIGTERM)
-    s.wait_for(lambda: any(e["event"] == "draining" for e in s.log), "draining")
+    with socket.create_connection(("127.0.0.1", s.port), timeout=20) as c:
+        c.sendall(b"GET /ready HTTP/1.1\r\n" + HOST)
+        time.sleep(0.3)  # that is read
+        s.process.send_signal(signal.SIGTERM)
+        s.wait_for(lambda: any(e["event"] == "draining" for e in s.log), "draining")
+        c.sendall(b"\r\n")
+        out = c.recv(10000)
+        assert out.startswith(b"HTTP/1.1 503 ") and b"server_stopping" in out and b"Connection: close" in out, out
     try:
-        status = s.get("/ready").status
-    except OSError:
-        status = 503
-    assert status == 503
+        socket.create_connection(("127.0.0.1", s.port), timeout=20).close()
+        raise AssertionError("a new connection was taken")
+    except ConnectionRefusedError:
+        pass
     t.join(60)
     assert events_of(answers[0].body)[-1] == "[DONE]"
     assert s.process.wait(60) == 0

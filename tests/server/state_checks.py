@@ -274,6 +274,23 @@ def characters_are_never_split_across_chunks():
 
 
 @check
+def a_stream_that_waits_says_every_five_seconds_that_it_lives():
+    s = server("--parallel", "1", "--max-queue", "4")
+    endless = {"messages": QUESTION, "ignore_eos": True, "max_tokens": 10**6, "stream": True}
+    with Leaving(s, endless):
+        s.wait_for(lambda: s.metric("sambay:num_requests_running") == 1, "the only place is taken")
+        with Leaving(s, endless) as waiting:
+            s.wait_for(lambda: s.metric("sambay:num_requests_waiting") == 1, "it waits")
+            out = b""
+            while b": keep-alive\n\n" not in out:
+                piece = waiting.connection.recv(1000)  # within 30 s
+                assert piece and b"data:" not in out, out
+                out += piece
+            assert out.startswith(b"HTTP/1.1 200 "), out
+    s.wait_until_idle()
+
+
+@check
 def a_deadline_ends_the_answer_as_it_is():
     s = server(*PLAIN)
     for stream in (False, True):

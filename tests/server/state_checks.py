@@ -1,5 +1,5 @@
 """What the server keeps between requests and gives up in the middle of one: slots, the prefix cache on disk, stops, deadlines, clients that leave."""
-import glob, json, os, socket, tempfile, threading
+import contextlib, glob, json, os, socket, tempfile, threading
 
 from server_harness import QUESTION, Server, check, events_of, server
 
@@ -275,18 +275,18 @@ def characters_are_never_split_across_chunks():
 
 @check
 def a_stream_that_waits_says_every_five_seconds_that_it_lives():
-    s = server("--parallel", "1", "--max-queue", "4")
-    endless = {"messages": QUESTION, "ignore_eos": True, "max_tokens": 10**6, "stream": True}
-    with Leaving(s, endless):
-        s.wait_for(lambda: s.metric("sambay:num_requests_running") == 1, "the only place is taken")
-        with Leaving(s, endless) as waiting:
-            s.wait_for(lambda: s.metric("sambay:num_requests_waiting") == 1, "it waits")
-            out = b""
-            while b": keep-alive\n\n" not in out:
-                piece = waiting.connection.recv(1000)  # within 30 s
-                assert piece and b"data:" not in out, out
-                out += piece
-            assert out.startswith(b"HTTP/1.1 200 "), out
+    s = server("--parallel", "1", "--max-queue", "64")
+    endless = {"messages": QUESTION, "ignore_eos": True, "stream": True}  # until the context is full
+    with contextlib.ExitStack() as clients:
+        for _ in range(30):
+            clients.enter_context(Leaving(s, endless))
+        waiting = clients.enter_context(Leaving(s, {**endless, "priority": -1})).connection  # the last one of all
+        out = b""
+        while b": keep-alive\n\n" not in out:
+            piece = waiting.recv(1000)  # within 30 s
+            assert piece and b"data:" not in out, out
+            out += piece
+        assert out.startswith(b"HTTP/1.1 200 "), out
     s.wait_until_idle()
 
 

@@ -273,7 +273,7 @@ def the_log_is_json_without_texts():
 
 @check
 def llama_servers_flags_are_understood():
-    s = Server("-np", "-1", "-t", "-1", "--top-k", "-1", "-ngl", "99", "-cb", "-fa", "on", "--jinja", "-c", "512", "--metrics", "--slots", "--alias", "mine", "-b", "64",
+    s = Server("-np", "-1", "--top-k", "-1", "-ngl", "99", "-cb", "-fa", "on", "--jinja", "-c", "512", "--metrics", "--slots", "--alias", "mine", "-b", "64",
                "-ub", "32", "--temp", "0", "--no-webui", "--mlock")
     try:
         assert s.get("/v1/models").json["data"][0]["id"] == "mine"
@@ -298,7 +298,7 @@ def llama_servers_flags_that_ask_for_what_is_not_there_say_what_is():
 
 @check
 def flags_that_would_fail_every_request_or_open_the_door_are_refused_at_the_start():
-    for flags in (["--temp", "-1"], ["--top-p", "2"], ["--min-p", "7"], ["--top-k", "-2"], ["--repeat-penalty", "0"], ["--repeat-last-n", "-2"],
+    for flags in (["--temp", "-1", "-t", "-1"], ["--top-p", "2"], ["--min-p", "7"], ["--top-k", "-2"], ["--repeat-penalty", "0"], ["--repeat-last-n", "-2"],
                   ["--presence-penalty", "9"], ["--frequency-penalty", "-3"], ["--max-body", "0"], ["--max-body", "-5"],
                   ["--api-key", ""], ["--api-key", ","], ["--api-key", "#x"], ["--api-key", " "], ["--api-key-file", ""], ["--ssl-cert-file", ""]):
         done = subprocess.run([PROGRAM, "serve", "--port", "0", "--allowed-host", "x", *flags], capture_output=True, text=True, timeout=60)

@@ -292,13 +292,14 @@ class Engine {
   std::vector<SlotInfo> slots() const;
   /// Writes what the place remembers, to be continued bit for bit by restore_slot() with the same model file
   /// and KV type. These three wait for the step that is running. Errors: invalid_argument (no such place),
-  /// busy (a sequence runs in it), not_found (it remembers nothing), io.
-  Result<SlotFile> save_slot(int id, const std::string& path);
+  /// busy (a sequence runs in it), not_found (it remembers nothing that is this key's), io.
+  Result<SlotFile> save_slot(int id, const std::string& path, const std::string& key = "");
   /// Reads such a file into the prefix cache, under `key`. Errors also: corrupt, unsupported (of another
   /// model, KV type or version), out_of_memory (larger than the prefix cache, or there is none).
   Result<SlotFile> restore_slot(int id, const std::string& path, const std::string& key = "");
-  /// Forgets it, and what the prefix cache has of its beginnings; the number of tokens that were remembered.
-  Result<int> erase_slot(int id);
+  /// Forgets it if it is this key's, and what the prefix cache has of its beginnings; the number of tokens
+  /// that were remembered.
+  Result<int> erase_slot(int id, const std::string& key = "");
 
   /// An error after the engine died (out of memory); a server is then neither healthy nor ready.
   Result<void> health() const;

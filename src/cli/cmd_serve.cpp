@@ -56,7 +56,7 @@ Result<KvType> kv_type(const ServeFlags& f) {
 
 void adjust(const ServeFlags& f, SamplingOptions& s) {
   s.temperature = f.temperature.value_or(s.temperature);
-  s.top_k = f.top_k.value_or(s.top_k);
+  s.top_k = std::max(f.top_k.value_or(s.top_k), 0);
   s.top_p = f.top_p.value_or(s.top_p);
   s.min_p = f.min_p.value_or(s.min_p);
   s.repeat_penalty = f.repeat_penalty.value_or(s.repeat_penalty);
@@ -65,6 +65,9 @@ void adjust(const ServeFlags& f, SamplingOptions& s) {
   s.frequency_penalty = f.frequency_penalty.value_or(s.frequency_penalty);
   if (f.seed != "-1") s.seed = std::strtoull(f.seed.c_str(), nullptr, 10);
 }
+
+/// "" is what a shell makes of a variable that is not set: without it, nothing would be locked.
+const CLI::Validator kNotEmpty([](std::string& text) { return text.empty() ? "must not be empty" : ""; }, "");
 
 std::vector<std::string> split_at_commas(const std::string& list) {
   std::vector<std::string> out;
@@ -86,6 +89,9 @@ std::vector<std::string> split_all(const std::vector<std::string>& lists) {
 Result<void> resolve(ServeFlags& f) {
   server::ServeOptions& o = f.serve;
   SAMBAY_TRY(o.engine.kv, kv_type(f), "serve");
+  // llama-server's word for the default.
+  if (o.engine.max_sequences == -1) o.engine.max_sequences = EngineOptions{}.max_sequences;
+  o.engine.threads = std::max(o.engine.threads, 0);
   if (f.batch_size > 0) o.engine.chunk = std::min(o.engine.chunk, f.batch_size);
   if (f.cache_ram_mib >= 0 && !o.prefix_cache_bytes) o.prefix_cache_bytes = int64_t{f.cache_ram_mib} << 20;
   if (!f.spill_limit.empty()) {
@@ -93,6 +99,8 @@ Result<void> resolve(ServeFlags& f) {
   }
   if (f.timeout) o.http.body_seconds = o.http.write_seconds = *f.timeout;
   o.api_keys = split_all(f.api_keys);
+  if (o.api_keys.empty() && !f.api_keys.empty())  // the door would stand open
+    return fail(ErrorCode::invalid_argument, "--api-key: there is no key in it");
   o.cors_origins = split_all(f.cors_origins);
   std::erase(o.cors_origins, "localhost");  // llama-server's word for what is always allowed here
   // As llama-server: all of them name the model, and the first in the alphabet is the one that it goes by.
@@ -127,7 +135,7 @@ void add_model_flags(CLI::App* cmd, ServeFlags& f) {
       ->group(group);
   cmd->add_option("--parallel", e.max_sequences, "-np; answers that are generated at once (8)")->group(group);
   cmd->add_option("-t,--threads", e.threads, "Threads (one per physical core)")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(1, 1024) | CLI::IsMember({-1}))
       ->group(group);
   add_memory_option(*cmd, e.memory_limit)->group(group);
   cmd->add_option("--kv,--cache-type", f.kv, "Type of the KV cache: f32, f16 or q8_0 (f16)")->group(group);
@@ -155,13 +163,17 @@ void add_http_flags(CLI::App* cmd, ServeFlags& f) {
   const char* group = "HTTP";
   cmd->add_option("--host", h.host, "Address to listen on (127.0.0.1)")->group(group);
   cmd->add_option("--port", h.port, "Port, 0 = any (8080)")->check(CLI::Range(0, 65535))->group(group);
-  cmd->add_option("--ssl-cert-file", h.tls_cert, "TLS certificate chain, PEM")->group(group);
-  cmd->add_option("--ssl-key-file", h.tls_key, "TLS private key, PEM")->group(group);
+  cmd->add_option("--ssl-cert-file", h.tls_cert, "TLS certificate chain, PEM")
+      ->check(kNotEmpty)
+      ->group(group);
+  cmd->add_option("--ssl-key-file", h.tls_key, "TLS private key, PEM")->check(kNotEmpty)->group(group);
   cmd->add_option("--api-key", f.api_keys, "A key that clients must show; repeatable, or with commas")
       ->allow_extra_args(false)
+      ->check(kNotEmpty)
       ->group(group);
   cmd->add_option("--api-key-file", f.serve.api_key_file,
                   "File of keys, one a line: KEY or sha256:HEX, then name=NAME rpm=N tpm=N if wanted")
+      ->check(kNotEmpty)
       ->group(group);
   cmd->add_flag("--insecure", f.serve.insecure, "Listen beyond this machine without a key")->group(group);
   cmd->add_option("--rate-requests", f.serve.rate_limits.requests_per_minute,
@@ -176,7 +188,9 @@ void add_http_flags(CLI::App* cmd, ServeFlags& f) {
   cmd->add_option("--max-connections", h.max_connections, "Open connections (4096)")
       ->check(CLI::Range(1, 1 << 20))
       ->group(group);
-  cmd->add_option("--max-body", h.max_body_bytes, "Bytes of a request's body (16777216)")->group(group);
+  cmd->add_option("--max-body", h.max_body_bytes, "Bytes of a request's body (16777216)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->group(group);
   cmd->add_option("--timeout", f.timeout, "-to; seconds for a body to arrive, and for a client to read (60)")
       ->check(CLI::Range(1.0, 1e6))
       ->group(group);
@@ -217,14 +231,26 @@ void add_default_flags(CLI::App* cmd, ServeFlags& f) {
                   "Tokens that a request gets at most, whatever it says, -1 = any number (-1)")
       ->check(CLI::Range(-1, std::numeric_limits<int>::max()))
       ->group(group);
-  cmd->add_option("--temp,--temperature", f.temperature, "Temperature (0.6)")->group(group);
-  cmd->add_option("--top-k", f.top_k, "0 = off (0)")->group(group);
-  cmd->add_option("--top-p", f.top_p, "(0.95)")->group(group);
-  cmd->add_option("--min-p", f.min_p, "(0)")->group(group);
-  cmd->add_option("--repeat-penalty", f.repeat_penalty, "(1 = off)")->group(group);
-  cmd->add_option("--repeat-last-n", f.penalty_last_n, "(64)")->group(group);
-  cmd->add_option("--presence-penalty", f.presence_penalty, "(0)")->group(group);
-  cmd->add_option("--frequency-penalty", f.frequency_penalty, "(0)")->group(group);
+  // The ranges of a request's fields: every request that does not say would be refused otherwise.
+  constexpr int kMaxInt = std::numeric_limits<int>::max();
+  cmd->add_option("--temp,--temperature", f.temperature, "Temperature (0.6)")
+      ->check(CLI::Range(0.0, 1e9))
+      ->group(group);
+  cmd->add_option("--top-k", f.top_k, "0 = off (0)")->check(CLI::Range(-1, kMaxInt))->group(group);
+  cmd->add_option("--top-p", f.top_p, "(0.95)")->check(CLI::Range(1e-6, 1.0))->group(group);
+  cmd->add_option("--min-p", f.min_p, "(0)")->check(CLI::Range(0.0, 1.0))->group(group);
+  cmd->add_option("--repeat-penalty", f.repeat_penalty, "(1 = off)")
+      ->check(CLI::Range(0.01, 100.0))
+      ->group(group);
+  cmd->add_option("--repeat-last-n", f.penalty_last_n, "-1 = all (64)")
+      ->check(CLI::Range(-1, kMaxInt))
+      ->group(group);
+  cmd->add_option("--presence-penalty", f.presence_penalty, "(0)")
+      ->check(CLI::Range(-2.0, 2.0))
+      ->group(group);
+  cmd->add_option("--frequency-penalty", f.frequency_penalty, "(0)")
+      ->check(CLI::Range(-2.0, 2.0))
+      ->group(group);
   cmd->add_option("-s,--seed", f.seed, "-1 = random (-1)")
       ->check(CLI::Range(int64_t{-1}, std::numeric_limits<int64_t>::max()))
       ->group(group);

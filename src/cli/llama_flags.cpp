@@ -59,7 +59,7 @@ constexpr std::array kIgnored = {
     Ignored{"--cache-reuse -ctxcp --ctx-checkpoints --swa-checkpoints -cms --checkpoint-min-step -sps "
             "--slot-prompt-similarity -dt --defrag-thold",
             1, "the prefix cache needs no settings but its size"},
-    Ignored{"--cors-methods --cors-headers", 1, "what the endpoints need is allowed"},
+    Ignored{"--cors-methods --cors-headers", 1, "GET and POST are allowed, and any header"},
     Ignored{"--cors-credentials --no-cors-credentials", 0, "keys are headers, there are no cookies"},
     Ignored{"-lv --verbosity --log-verbosity --log-file --log-prompts-dir", 1,
             "the log is JSON lines on standard error, without texts"},

@@ -247,14 +247,14 @@ Stats Engine::stats() const { return impl_->loop->stats(); }
 std::vector<SlotInfo> Engine::slots() const { return impl_->loop->slots(); }
 Result<void> Engine::health() const { return impl_->loop->health(); }
 
-Result<SlotFile> Engine::save_slot(int id, const std::string& path) {
-  return impl_->loop->save_slot(id, path);
+Result<SlotFile> Engine::save_slot(int id, const std::string& path, const std::string& key) {
+  return impl_->loop->save_slot(id, path, key);
 }
 
 Result<SlotFile> Engine::restore_slot(int id, const std::string& path, const std::string& key) {
   return impl_->loop->restore_slot(id, path, key);
 }
 
-Result<int> Engine::erase_slot(int id) { return impl_->loop->erase_slot(id); }
+Result<int> Engine::erase_slot(int id, const std::string& key) { return impl_->loop->erase_slot(id, key); }
 
 }  // namespace sambay

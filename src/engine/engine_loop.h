@@ -44,9 +44,9 @@ class EngineLoop {
   Result<void> health() const;
   Stats stats() const;
   std::vector<SlotInfo> slots() const;
-  Result<SlotFile> save_slot(int id, const std::string& path);
+  Result<SlotFile> save_slot(int id, const std::string& path, const std::string& key);
   Result<SlotFile> restore_slot(int id, const std::string& path, const std::string& key);
-  Result<int> erase_slot(int id);
+  Result<int> erase_slot(int id, const std::string& key);
 
  private:
   EngineLoop(const EngineOptions& options, std::unique_ptr<Checkpoint> checkpoint, const MemoryPlan& plan,
@@ -131,7 +131,8 @@ class EngineLoop {
   }
   void update_gauges();
   void update_place(const Sequence& sequence);
-  Result<SlotFile> save_place(int id, const std::string& path);
+  PrefixCache::Entry* remembered(int id, const std::string& key);
+  Result<SlotFile> save_place(int id, const std::string& path, const std::string& key);
   Result<SlotFile> restore_place(int id, const std::string& path, const std::string& key);
   Result<void> check_place(int id) const;
 

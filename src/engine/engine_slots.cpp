@@ -78,9 +78,15 @@ Result<void> EngineLoop::check_place(int id) const {
   return {};
 }
 
-Result<SlotFile> EngineLoop::save_slot(int id, const std::string& path) {
+/// What a place remembers, if it is of this key: others neither save nor erase it.
+PrefixCache::Entry* EngineLoop::remembered(int id, const std::string& key) {
+  PrefixCache::Entry* entry = cache_->by_id(places_[static_cast<size_t>(id)].entry);
+  return entry && entry->owner == owner_of(key) ? entry : nullptr;
+}
+
+Result<SlotFile> EngineLoop::save_slot(int id, const std::string& path, const std::string& key) {
   Result<SlotFile> result;
-  SAMBAY_TRY_VOID(on_engine_thread([&] { result = save_place(id, path); }));
+  SAMBAY_TRY_VOID(on_engine_thread([&] { result = save_place(id, path, key); }));
   return result;
 }
 
@@ -90,7 +96,7 @@ Result<SlotFile> EngineLoop::restore_slot(int id, const std::string& path, const
   return result;
 }
 
-Result<int> EngineLoop::erase_slot(int id) {
+Result<int> EngineLoop::erase_slot(int id, const std::string& key) {
   Result<int> result;
   SAMBAY_TRY_VOID(on_engine_thread([&] {
     const Result<void> good = check_place(id);
@@ -100,7 +106,7 @@ Result<int> EngineLoop::erase_slot(int id) {
     }
     Place& place = places_[static_cast<size_t>(id)];
     result = 0;
-    if (const PrefixCache::Entry* entry = cache_->by_id(place.entry)) {
+    if (const PrefixCache::Entry* entry = remembered(id, key)) {
       const uint64_t owner = entry->owner;
       const PrefixCache::Tokens tokens = entry->tokens;
       const std::span<const TokenId> all(tokens->data(), static_cast<size_t>(entry->length));
@@ -108,16 +114,16 @@ Result<int> EngineLoop::erase_slot(int id) {
       cache_->erase(place.entry);  // which find() would pass over: a whole prompt needs logits
       while (const PrefixCache::Entry* beginning = cache_->find(owner, all).entry)
         cache_->erase(beginning->id);
+      place.entry = 0;
     }
-    place.entry = 0;
     update_gauges();
   }));
   return result;
 }
 
-Result<SlotFile> EngineLoop::save_place(int id, const std::string& path) {
+Result<SlotFile> EngineLoop::save_place(int id, const std::string& path, const std::string& key) {
   SAMBAY_TRY_VOID(check_place(id));
-  PrefixCache::Entry* entry = cache_->by_id(places_[static_cast<size_t>(id)].entry);
+  PrefixCache::Entry* entry = remembered(id, key);
   if (!entry)
     return fail(ErrorCode::not_found, fmt::format("slot {} remembers no conversation{}", id,
                                                   cache_->enabled() ? "" : ": there is no prefix cache"));

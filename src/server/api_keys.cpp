@@ -111,6 +111,8 @@ Result<ApiKeys> ApiKeys::load(const std::vector<std::string>& given, const std::
   std::string text;
   for (const std::string& key : given) text += key + "\n";
   SAMBAY_TRY(ApiKeys keys, parse(text, defaults), "--api-key");
+  if (keys.size() != given.size())  // a line of a file would be a remark
+    return fail(ErrorCode::invalid_argument, "--api-key: a key may not be blank, nor begin with '#'");
   if (path.empty()) return keys;
   SAMBAY_TRY(const std::string file, read_file(path), "--api-key-file");
   SAMBAY_TRY(ApiKeys more, parse(file, defaults), "--api-key-file " + path);

@@ -308,6 +308,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
   asio::awaitable<bool> respond(HttpResponse response, int version, std::string_view method,
                                 bool keep_alive) {
     keep_alive = keep_alive && !response.close && !shared_.draining;
+    // Without chunks only the connection's end says where a stream ends.
+    if (version < 11 && response.producer && response.producer->streams()) keep_alive = false;
     record_.status = response.status;
     linger_ = response.close;
     if (response.producer) {

@@ -17,6 +17,7 @@ struct Choice {
   OrderedJson probabilities = OrderedJson::array();
   int predicted = 0;
   int reported = -1;  // of the prompt
+  bool has_new_line = false;
   std::optional<FinishReason> finish;
   Usage usage;
 };
@@ -49,6 +50,7 @@ class LlamaAnswer final : public AnswerProducer {
   void on_event(int index, Event& event, std::string& out) override {
     Choice& choice = choices_[static_cast<size_t>(index)];
     choice.predicted += static_cast<int>(event.tokens.size());
+    choice.has_new_line = choice.has_new_line || event.text.find('\n') != std::string::npos;
     OrderedJson probabilities = OrderedJson::array();
     for (const TokenLogprobs& entry : event.logprobs) {
       OrderedJson json = probability_json(tokenizer_, entry.token);
@@ -145,7 +147,7 @@ class LlamaAnswer final : public AnswerProducer {
                         {"tokens_evaluated", choice.usage.prompt_tokens},
                         {"generation_settings", settings()},
                         {"prompt", tokenizer_ ? tokenizer_->decode(prompt) : std::string()},
-                        {"has_new_line", choice.text.find('\n') != std::string::npos},
+                        {"has_new_line", choice.has_new_line},
                         {"truncated", choice.usage.context_full},
                         {"stop_type", stop_type(choice)},
                         {"stopping_word", choice.usage.stop_string},

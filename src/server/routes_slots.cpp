@@ -38,8 +38,8 @@ HttpResponse save_or_restore(Call& call, int id, bool save) {
   Engine& engine = call.service.engine();
   const std::string path = folder + "/" + *file;
   const double started = monotonic_s();
-  const Result<SlotFile> moved =
-      save ? engine.save_slot(id, path) : engine.restore_slot(id, path, call.caller.key_id);
+  const Result<SlotFile> moved = save ? engine.save_slot(id, path, call.caller.key_id)
+                                      : engine.restore_slot(id, path, call.caller.key_id);
   if (!moved) {
     ApiError error = from_engine(moved.error());
     // What runs there ends soon, but nothing here may be a 404: the path exists.
@@ -94,7 +94,7 @@ HttpResponse route_slot_action(Call& call) {
   if (action == "save" || action == "restore") return save_or_restore(call, id, action == "save");
   if (action != "erase")
     return to_response(invalid_value("action", "must be save, restore or erase, as ?action=save"));
-  const Result<int> erased = call.service.engine().erase_slot(id);
+  const Result<int> erased = call.service.engine().erase_slot(id, call.caller.key_id);
   if (!erased) return to_response(from_engine(erased.error()));
   HttpResponse response;
   response.body = dump({{"id_slot", id}, {"n_erased", *erased}});

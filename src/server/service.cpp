@@ -77,17 +77,16 @@ void Service::reload_keys() {
   keys_ = std::make_shared<const ApiKeys>(*std::move(loaded));
 }
 
-const Route* Service::find_route(const HttpRequest& request, bool& other_method) const {
+const Route* Service::find_route(const HttpRequest& request, const Route** other) {
   std::string_view path = request.path;
   if (path.starts_with("/v1/")) path.remove_prefix(3);
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
-  other_method = false;
   for (const Route& route : routes()) {
     const bool prefix = route.path.ends_with('*');
     if (prefix ? !path.starts_with(route.path.substr(0, route.path.size() - 1)) : path != route.path)
       continue;
     if (route.method == method) return &route;
-    other_method = true;
+    if (other) *other = &route;
   }
   return nullptr;
 }
@@ -135,7 +134,11 @@ void Service::add_origin_headers(const HttpRequest& request, HttpResponse& respo
   const std::string_view origin = request.header("origin");
   if (origin.empty() || !origin_allowed(origin, request.header("host"))) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
-  response.headers.emplace_back("Access-Control-Expose-Headers", "x-request-id, retry-after");
+  response.headers.emplace_back("Access-Control-Expose-Headers",
+                                "x-request-id, retry-after, x-ratelimit-limit-requests, "
+                                "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+                                "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
+                                "x-ratelimit-reset-tokens");
   response.headers.emplace_back("Vary", "Origin");
 }
 
@@ -144,14 +147,12 @@ HttpResponse Service::preflight(const HttpRequest& request) const {
   // A foreign origin is told nothing, and its browser sends nothing more.
   const std::string_view origin = request.header("origin");
   if (!origin.empty() && !origin_allowed(origin, request.header("host"))) return response;
-  response.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
-                      {"Access-Control-Allow-Headers",
-                       "authorization, content-type, x-api-key, x-request-id, "
-                       "x-stainless-arch, x-stainless-lang, x-stainless-os, "
-                       "x-stainless-package-version, x-stainless-retry-count, "
-                       "x-stainless-runtime, x-stainless-runtime-version, "
-                       "x-stainless-timeout"},
-                      {"Access-Control-Max-Age", "600"}};
+  // Whoever may ask may send any header: clients invent them (x-stainless-...), and none of ours means harm.
+  const std::string_view wanted = request.header("access-control-request-headers");
+  response.headers = {
+      {"Access-Control-Allow-Methods", "GET, POST"},
+      {"Access-Control-Allow-Headers", std::string(wanted.empty() ? "authorization, content-type" : wanted)},
+      {"Access-Control-Max-Age", "600"}};
   add_origin_headers(request, response);
   return response;
 }
@@ -165,13 +166,16 @@ bool Service::head(const HttpRequest& request, HttpResponse& response) {
   };
   if (auto fault = check_door(request)) return refuse(*fault);
   if (request.method == "OPTIONS") return response = preflight(request), false;
-  bool other_method = false;
-  const Route* route = find_route(request, other_method);
+  const Route* other = nullptr;
+  const Route* route = find_route(request, &other);
   if (!route) {
-    if (other_method)
-      return refuse({.status = 405,
-                     .message = fmt::format("{} cannot be used here", request.method),
-                     .code = "method_not_allowed"});
+    if (other) {
+      refuse({.status = 405,
+              .message = fmt::format("{} cannot be used here, but {}", request.method, other->method),
+              .code = "method_not_allowed"});
+      response.headers.emplace_back("Allow", other->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS");
+      return false;
+    }
     return refuse({.status = 404, .message = "there is nothing at this path", .code = "not_found"});
   }
   Caller caller;
@@ -193,14 +197,12 @@ bool Service::head(const HttpRequest& request, HttpResponse& response) {
 }
 
 bool Service::quick(const HttpRequest& request) const {
-  bool other_method = false;
-  const Route* route = find_route(request, other_method);
+  const Route* route = find_route(request);
   return !route || route->quick;
 }
 
 HttpResponse Service::handle(HttpRequest& request) {
-  bool other_method = false;
-  const Route* route = find_route(request, other_method);
+  const Route* route = find_route(request);
   Call call{request, *this, {}, monotonic_s()};
   check_key(request, *route, call.caller);
   HttpResponse response = route->run(call);
@@ -222,8 +224,7 @@ void Service::finished(const HttpRecord& record) {
   HttpRequest request;
   request.method = record.method;
   request.path = record.path;
-  bool other_method = false;
-  const Route* route = find_route(request, other_method);
+  const Route* route = find_route(request);
   metrics_.count_http(route ? route->path : std::string_view("other"), record.status);
   if (record.client_left) metrics_.count_client_left();
   log_line("info", "request",

@@ -93,7 +93,8 @@ class Service final : public HttpHandler {
   void finished(const HttpRecord& record) override;
 
  private:
-  const Route* find_route(const HttpRequest& request, bool& other_method) const;
+  /// `other`: if given, and nothing is found, the route at this path that has another method.
+  static const Route* find_route(const HttpRequest& request, const Route** other = nullptr);
   std::optional<ApiError> check_door(const HttpRequest& request) const;
   std::optional<ApiError> check_key(const HttpRequest& request, const Route& route, Caller& caller) const;
   void add_origin_headers(const HttpRequest& request, HttpResponse& response) const;

@@ -232,6 +232,29 @@ TEST_F(RequestsTest, AConversationGoesOnInItsPlaceAndOthersTakeTheOneUsedLongest
   EXPECT_EQ(place_of(other), 1 - place);
 }
 
+TEST_F(RequestsTest, WhatAPlaceRemembersIsOfTheKeyThatLeftItThere) {
+  const test::TempFolder folder;
+  for (const bool shared : {false, true}) {
+    EngineOptions options = with_cache();
+    options.share_prefix_cache = shared;
+    const auto engine = open(options);
+    Request request = hot(*engine, 2, 5);
+    request.slot = 3;
+    request.key = "mine";
+    answer(*engine, request);
+    const auto taken = engine->save_slot(3, folder.file("taken"), "yours");
+    EXPECT_EQ(taken.has_value(), shared);
+    if (!shared) {
+      EXPECT_EQ(taken.error().code, ErrorCode::not_found);
+      EXPECT_EQ(engine->erase_slot(3, "yours").value_or(-1), 0);
+    }
+    EXPECT_TRUE(engine->save_slot(3, folder.file("saved"), "mine"));
+    const int remembered =
+        static_cast<int>(request.prompt.size()) + 4;  // the last token is not processed yet
+    EXPECT_EQ(engine->erase_slot(3, "mine").value_or(-1), remembered);
+  }
+}
+
 TEST_F(RequestsTest, APlaceIsSavedRestoredAndGoesOnBitForBit) {
   const test::TempFolder folder;
   const std::string file = folder.file("conversation");

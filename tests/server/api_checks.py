@@ -153,9 +153,10 @@ def utf8_is_never_split_across_chunks():
 @check
 def a_stream_of_http_1_0_ends_with_the_connection():
     body = json.dumps({"messages": QUESTION, "temperature": 0, "stream": True}).encode()
-    out = plain().raw(b"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    head, rest = out.split(b"\r\n\r\n", 1)
-    assert b"Transfer-Encoding" not in head and events_of(rest)[-1] == "[DONE]"
+    for keep in (b"", b"Connection: keep-alive\r\n"):  # nothing else would tell where it ends
+        out = plain().raw(b"POST /v1/chat/completions HTTP/1.0\r\n%sContent-Length: %d\r\n\r\n" % (keep, len(body)) + body)
+        head, rest = out.split(b"\r\n\r\n", 1)
+        assert b"Transfer-Encoding" not in head and b"Connection: close" in head and events_of(rest)[-1] == "[DONE]"
 
 
 # ---- completions, embeddings, llama-server's own ----------------------------------------------------------------------------
@@ -223,6 +224,10 @@ def llama_completion_has_timings_and_stop_type():
     events = events_of(s.post("/completion", {"prompt": "What is 3 + 4?", "n_predict": 5, "temperature": 0, "stream": True}).body)
     assert [e["stop"] for e in events] == [False] * (len(events) - 1) + [True]
     assert "".join(e["content"] for e in events) == answer["content"]
+    for text in ("\n", "a"):
+        body = {"prompt": "a", "n_predict": 3, "temperature": 0, "logit_bias": [[text, 100]]}
+        whole, last = s.post("/completion", body).json, events_of(s.post("/completion", {**body, "stream": True}).body)[-1]
+        assert whole["has_new_line"] == last["has_new_line"] == ("\n" in whole["content"]) == (text == "\n"), (whole, last)
 
 
 @check
@@ -361,4 +366,7 @@ def later_dialects_get_a_clear_404():
     for path in ("/v1/responses", "/v1/messages", "/api/chat"):
         assert plain().post(path, {}).error["code"] == "not_supported"
     assert plain().get("/nowhere").error["code"] == "not_found"
-    assert plain().get("/v1/chat/completions").status == 405
+    for method, path, allowed in (("GET", "/v1/chat/completions", "POST"), ("POST", "/health", "GET"), ("DELETE", "/v1/models", "GET")):
+        answer = plain().request(method, path, {} if method == "POST" else None)
+        assert answer.status == 405 and answer.error["code"] == "method_not_allowed", answer.body
+        assert allowed in answer.headers["allow"] and method not in answer.headers["allow"], answer.headers

@@ -108,9 +108,14 @@ def foreign_hosts_and_origins_are_refused():
     answer = s.request("POST", "/v1/chat/completions", {"messages": QUESTION},
                        {"Origin": "http://evil.example", "Content-Type": "text/plain"})
     assert answer.status == 403
-    preflight = s.request("OPTIONS", "/v1/chat/completions", headers={"Origin": "http://localhost:3000"})
+    # The last one is what OpenAI's .stream() for JavaScript adds to the headers of all its requests.
+    wanted = "authorization,content-type,x-stainless-helper-method"
+    preflight = s.request("OPTIONS", "/v1/chat/completions", headers={
+        "Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": wanted})
     assert preflight.status == 200 and "POST" in preflight.headers["access-control-allow-methods"]
-    preflight = s.request("OPTIONS", "/v1/chat/completions", headers={"Origin": "http://evil.example"})
+    assert preflight.headers["access-control-allow-headers"] == wanted
+    assert {"x-request-id", "retry-after", "x-ratelimit-remaining-tokens"} <= set(allowed.headers["access-control-expose-headers"].split(", "))
+    preflight = s.request("OPTIONS", "/v1/chat/completions", headers={"Origin": "http://evil.example", "Access-Control-Request-Headers": wanted})
     assert not any(name.startswith("access-control") for name in preflight.headers), preflight.headers
 
 
@@ -206,13 +211,19 @@ def terminate_lets_answers_end_and_takes_no_more():
     t = threading.Thread(target=lambda: answers.append(s.post("/v1/chat/completions", body)))
     t.start()
     s.wait_for(lambda: s.metric("sambay:num_requests_running") == 1, "it runs")
-    s.process.send_signal(signal.SIGTERM)
-    s.wait_for(lambda: any(e["event"] == "draining" for e in s.log), "draining")
+    with socket.create_connection(("127.0.0.1", s.port), timeout=20) as c:
+        c.sendall(b"GET /ready HTTP/1.1\r\n" + HOST)
+        time.sleep(0.3)  # that is read
+        s.process.send_signal(signal.SIGTERM)
+        s.wait_for(lambda: any(e["event"] == "draining" for e in s.log), "draining")
+        c.sendall(b"\r\n")
+        out = c.recv(10000)
+        assert out.startswith(b"HTTP/1.1 503 ") and b"server_stopping" in out and b"Connection: close" in out, out
     try:
-        status = s.get("/ready").status
-    except OSError:
-        status = 503
-    assert status == 503
+        socket.create_connection(("127.0.0.1", s.port), timeout=20).close()
+        raise AssertionError("a new connection was taken")
+    except ConnectionRefusedError:
+        pass
     t.join(60)
     assert events_of(answers[0].body)[-1] == "[DONE]"
     assert s.process.wait(60) == 0
@@ -270,12 +281,13 @@ def the_log_is_json_without_texts():
 
 @check
 def llama_servers_flags_are_understood():
-    s = Server("-np", "2", "-ngl", "99", "-cb", "-fa", "on", "--jinja", "-c", "512", "--metrics", "--slots", "--alias", "mine", "-b", "64",
+    s = Server("-np", "-1", "--top-k", "-1", "-ngl", "99", "-cb", "-fa", "on", "--jinja", "-c", "512", "--metrics", "--slots", "--alias", "mine", "-b", "64",
                "-ub", "32", "--temp", "0", "--no-webui", "--mlock")
     try:
         assert s.get("/v1/models").json["data"][0]["id"] == "mine"
-        assert len(s.get("/slots").json) == 2
-        assert s.get("/props").json["default_generation_settings"]["params"]["temperature"] == 0
+        assert len(s.get("/slots").json) == 8
+        params = s.get("/props").json["default_generation_settings"]["params"]
+        assert params["temperature"] == params["top_k"] == 0
         assert s.get("/").status == 404
         notices = [e["text"] for e in s.log if e["event"] == "text"]
         assert sum("is ignored" in n for n in notices) == 5, notices
@@ -290,6 +302,15 @@ def llama_servers_flags_that_ask_for_what_is_not_there_say_what_is():
                         (["--mmproj", "x"], "text alone"), (["--pooling", "last"], "mean"), (["--no-such-flag"], "--no-such-flag")):
         done = subprocess.run([PROGRAM, "serve", "--port", "0", *flags], capture_output=True, text=True, timeout=60)
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and says in done.stderr, (flags, done.stderr)
+
+
+@check
+def flags_that_would_fail_every_request_or_open_the_door_are_refused_at_the_start():
+    for flags in (["--temp", "-1", "-t", "-1"], ["--top-p", "2"], ["--min-p", "7"], ["--top-k", "-2"], ["--repeat-penalty", "0"], ["--repeat-last-n", "-2"],
+                  ["--presence-penalty", "9"], ["--frequency-penalty", "-3"], ["--max-body", "0"], ["--max-body", "-5"],
+                  ["--api-key", ""], ["--api-key", ","], ["--api-key", "#x"], ["--api-key", " "], ["--api-key-file", ""], ["--ssl-cert-file", ""]):
+        done = subprocess.run([PROGRAM, "serve", "--port", "0", "--allowed-host", "x", *flags], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and flags[0] in done.stderr, (flags, done.stderr)
 
 
 @check

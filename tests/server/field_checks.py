@@ -1,7 +1,7 @@
 """Every field of every request with every kind of wrong value: 200 where it is allowed, else 400 that names the field. Never 5xx."""
 import http.client, json
 
-from server_harness import QUESTION, Answer, audit, check, server
+from server_harness import DESCRIPTION, QUESTION, Answer, audit, check, operation, server
 
 PLAIN = ("--max-queue", "256")
 VALUES = [None, True, False, 0, 1, -1, 1.5, 1e308, 10**30, 2**31, -(2**63), "", "x", "0", "a\0b", [], [1], [None], ["x"], {}, {"a": 1}]
@@ -51,6 +51,7 @@ COMMON = {
     "reasoning_effort": one_of("low", "medium", "high"), "thinking_budget_tokens": integer(-1), "priority": integer(-1000, 1000),
     "deadline_ms": integer(0), "cache_prompt": boolean, "id_slot": integer(-1, 7), "tools": absent, "functions": absent, "grammar": absent,
     "json_schema": absent, "tool_choice": one_of("none", "auto"), "response_format": unclear, "suffix": absent, "unknown_field": anything,
+    "return_progress": boolean, "timings_per_token": boolean, "verbose": boolean,
 }
 LOOSE = {**COMMON, "temperature": number(0, 1e9), "n": integer(1, 1)}
 # Of each route: a good request and its fields. A name with dots or brackets is a place inside the request.
@@ -58,7 +59,10 @@ ROUTES = {
     "/v1/chat/completions": ({"messages": QUESTION}, {
         **COMMON, "messages": unclear, "logprobs": boolean, "top_logprobs": integer(0, 0), "messages[0]": unclear, "messages[0].role": unclear,
         "messages[0].content": unclear, "messages[0].name": string, "messages[0].tool_calls": lambda v: v == [], "stream_options.include_usage": boolean,
-        "response_format.type": unclear, "stop[0]": lambda v: string(v) and v != ""}),
+        "response_format.type": unclear, "stop[0]": lambda v: string(v) and v != "", "add_generation_prompt": boolean,
+        "continue_final_message": lambda v: v is False}),
+    "/v1/chat/completions/input_tokens": ({"messages": QUESTION}, {
+        "messages": unclear, "messages[0].role": unclear, "tools": absent, "add_generation_prompt": boolean}),
     "/v1/completions": ({"prompt": "a"}, {
         "prompt": unclear, "prompt[0]": unclear, "prompt[0][0]": unclear, "echo": boolean, "logprobs": integer(0, 20), "best_of": integer(1, 1),
         "suffix": absent, "n": integer(1, 8), "max_tokens": integer(-1), "stream": boolean, "temperature": number(0, 2), "stop": unclear,
@@ -132,6 +136,21 @@ def every_field_with_every_wrong_value_is_200_or_400():
         connection.close()
     assert not wrong, f"{len(wrong)} of {count}:\n" + "\n".join(map(str, wrong[:20]))
     print(f"        {count} requests")
+
+
+def described_fields(schema):
+    """The names that a request's schema in docs/openapi.yaml has."""
+    if "$ref" in schema:
+        return described_fields(DESCRIPTION["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
+    return set(schema.get("properties", {})).union(*map(described_fields, schema.get("allOf", [])))
+
+
+@check
+def every_field_that_is_served_is_described():
+    for path, (_, fields) in ROUTES.items():
+        described = described_fields(operation("POST", path)["requestBody"]["content"]["application/json"]["schema"])
+        tried = {name.split("[")[0].split(".")[0] for name, allowed in fields.items() if allowed is not absent} - {"unknown_field"}
+        assert tried <= described, (path, tried - described)
 
 
 BODIES = [b"", b" ", b"{", b"[]", b"1", b'"x"', b"null", b"true", b"{]", b"{}}", b"{} {}", b"{'prompt': 1}", b'{"prompt"}', b'{"prompt": "a",}', b"\xff\xfe{}",

@@ -1,5 +1,5 @@
-"""What the server's checks share: a program on loopback, requests, raw sockets, the schemas. Standard library; the schemas need jsonschema."""
-import collections, contextlib, http.client, json, os, signal, socket, subprocess, sys, threading, time
+"""What the server's checks share: a program on loopback, requests, raw sockets, the schemas. Standard library; the schemas need jsonschema and yaml."""
+import collections, contextlib, http.client, json, os, re, signal, socket, subprocess, sys, threading, time
 
 PROGRAM = os.path.abspath(sys.argv[1])
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -190,13 +190,80 @@ def valid_chunk(name, event):
     valid(name, as_described(name, event))
 
 
+def strictly(schema):
+    """The schema without room for members that it does not name."""
+    if isinstance(schema, list):
+        return [strictly(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strictly(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "allOf" not in schema:
+        schema.setdefault("additionalProperties", False)
+    return schema
+
+
+def load_description():
+    """docs/openapi.yaml, and the same for answers that have nothing that it does not name."""
+    import yaml
+
+    with open(os.path.join(HERE, "..", "..", "docs", "openapi.yaml"), encoding="utf-8") as f:
+        description = yaml.safe_load(f)
+    answers = {"components": {"schemas": strictly(description["components"]["schemas"])}}
+    return description, answers
+
+
+DESCRIPTION, DESCRIBED_ANSWERS = load_description()
+OF_ANY_PATH = {403, 404, 405, 408, 413, 415, 417, 431, 500, 501, 503}  # as its introduction says
+
+
+def operation(method, path):
+    """What docs/openapi.yaml has for a request, or None."""
+    route = path.split("?")[0].removeprefix("/v1")
+    for template, methods in DESCRIPTION["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]*", template.removeprefix("/v1")), route):
+            return methods.get(method.lower())
+    return None
+
+
+def as_documented(method, path, answer, cut):
+    """Fails unless the answer is one that docs/openapi.yaml describes for this request."""
+    import jsonschema
+
+    described = operation(method, path)
+    if described is None:
+        assert answer.status in OF_ANY_PATH, f"{method} {path} is answered with {answer.status} and not described"
+        return
+    responses = {int(status): response for status, response in described["responses"].items()}
+    if answer.status not in responses:
+        assert answer.status in OF_ANY_PATH, f"{method} {path}: status {answer.status} is not described"
+        return
+    response = responses[answer.status]
+    if "$ref" in response:
+        response = DESCRIPTION["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+    kind = answer.headers["content-type"].split(";")[0]
+    assert kind in response["content"], f"{method} {path}: {kind} is not described"
+    if not kind.endswith("json") and kind != "text/event-stream":
+        return
+    validator = jsonschema.Draft202012Validator({**DESCRIBED_ANSWERS, **strictly(response["content"][kind]["schema"])})
+    if kind.endswith("json"):
+        bodies = [] if cut else [answer.json]
+    else:
+        events = events_of(answer.body[:answer.body.rfind(b"\n\n") + 2] if cut else answer.body)
+        bodies = [event for event in events if event != "[DONE]" and "error" not in event]
+    for body in bodies:
+        faults = [f"{list(e.absolute_path)}: {e.message}" for e in validator.iter_errors(body)]
+        assert not faults, f"{method} {path}: docs/openapi.yaml says otherwise: {faults[:3]} in {json.dumps(body)[:400]}"
+    AUDITED["answers as docs/openapi.yaml says"] += 1
+
+
 def audit(method, path, answer, cut=False):
-    """Fails unless an answer of one of OpenAI's routes, or a refusal of any route, is as OpenAI describes it. `cut`: its reader left."""
+    """Fails unless an answer is as docs/openapi.yaml, and one of OpenAI's routes or a refusal as OpenAI describes it. `cut`: its reader left."""
     route = path.split("?")[0].removeprefix("/v1")
     if route.startswith("/models/"):
         route = "/models/*"
     if method in ("HEAD", "OPTIONS") or answer.status in (204, 304):
         return
+    as_documented(method, path, answer, cut)
     if answer.status >= 400:
         if not cut:
             answer.error

@@ -1,5 +1,5 @@
 """What the server keeps between requests and gives up in the middle of one: slots, the prefix cache on disk, stops, deadlines, clients that leave."""
-import glob, json, os, socket, tempfile, threading
+import contextlib, glob, json, os, socket, tempfile, threading
 
 from server_harness import QUESTION, Server, check, events_of, server
 
@@ -118,6 +118,23 @@ def files_that_are_no_saved_slot_are_refused():
     assert sorted(os.listdir(SCRATCH.name)) == ["slots"]
     assert text_of(s.post("/v1/completions", {"prompt": about(2), "max_tokens": 20, "temperature": 0})) == text
     assert server(*PLAIN).post("/slots/0?action=save", {"filename": "a"}).error["code"] == "not_enabled"
+
+
+@check
+def a_slot_is_saved_and_erased_with_the_key_alone_that_filled_it():
+    s = Server(*SLOTS, "--api-key", "alpha,beta")
+    try:
+        act = lambda key, action: s.post(f"/slots/0?action={action}", {"filename": "keyed"}, {"X-Api-Key": key})
+        prompt = {"prompt": about(3), "n_predict": 4, "id_slot": 0}
+        assert s.post("/completion", prompt, {"X-Api-Key": "alpha"}).status == 200
+        refused = act("beta", "save")
+        assert refused.status == 400 and "remembers no conversation" in refused.error["message"], refused.body
+        assert not os.path.exists(os.path.join(FOLDER, "keyed"))
+        assert act("beta", "erase").json["n_erased"] == 0
+        saved = act("alpha", "save").json["n_saved"]
+        assert act("alpha", "erase").json["n_erased"] == saved > 0
+    finally:
+        assert s.stop() == 0
 
 
 @check
@@ -276,6 +293,23 @@ def characters_are_never_split_across_chunks():
         break
     else:
         raise AssertionError("the vocabulary has all of these whole")
+
+
+@check
+def a_stream_that_waits_says_every_five_seconds_that_it_lives():
+    s = server("--parallel", "1", "--max-queue", "64")
+    endless = {"messages": QUESTION, "ignore_eos": True, "stream": True}  # until the context is full
+    with contextlib.ExitStack() as clients:
+        for _ in range(30):
+            clients.enter_context(Leaving(s, endless))
+        waiting = clients.enter_context(Leaving(s, {**endless, "priority": -1})).connection  # the last one of all
+        out = b""
+        while b": keep-alive\n\n" not in out:
+            piece = waiting.recv(1000)  # within 30 s
+            assert piece and b"data:" not in out, out
+            out += piece
+        assert out.startswith(b"HTTP/1.1 200 "), out
+    s.wait_until_idle()
 
 
 @check

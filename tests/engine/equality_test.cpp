@@ -265,7 +265,7 @@ TEST_F(EqualityTest, SameBitsAfterRestoreInTheMiddleOfThePrompt) {
     beginning.prompt.resize(static_cast<size_t>(cut));
     beginning.max_tokens = 1;
     run(*writer, beginning);
-    const auto saved = writer->save_slot(0, path);
+    const auto saved = writer->save_slot(0, path, beginning.key);
     ASSERT_TRUE(saved) << saved.error().message;
     const auto restored = reader->restore_slot(0, path, beginning.key);
     ASSERT_TRUE(restored) << restored.error().message;
@@ -293,7 +293,7 @@ TEST_F(EqualityTest, SameBitsAfterRestoreInTheMiddleOfTheAnswer) {
     request.key = std::to_string(i);
     request.max_tokens = half;
     run(*writer, request);
-    ASSERT_TRUE(writer->save_slot(0, path));
+    ASSERT_TRUE(writer->save_slot(0, path, request.key));
     ASSERT_TRUE(reader->restore_slot(0, path, request.key));
     const auto middle = alone.tokens.begin() + half;
     request.prompt.insert(request.prompt.end(), alone.tokens.begin(), middle);

@@ -154,6 +154,27 @@ BENCHMARK(BM_Decode)
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 
+/// One row whose cache stays in the CPU's: what is left is arithmetic.
+void BM_DecodeCached(benchmark::State& state) {
+  const int positions = static_cast<int>(state.range(1));
+  Bench bench(type_of(state), 0, 1, positions, 1);
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    seconds.push_back(bench.attend(0, positions, 1));
+    state.SetIterationTime(seconds.back());
+  }
+  const double products = static_cast<double>(positions) * kHeads * 3 * kHeadDim;
+  ThreadPool threads(thread_count());
+  state.counters["ns/position"] = quantile(seconds, 0.5) / positions * 1e9;
+  state.counters["best_ns/position"] = quantile(seconds, 0.01) / positions * 1e9;
+  state.counters["best_share"] = products / quantile(seconds, 0.01) / multiply_adds_per_second(threads);
+}
+BENCHMARK(BM_DecodeCached)
+    ->ArgNames({"kv_bits", "context"})
+    ->ArgsProduct({{16, 8}, {256, 1024}})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+
 /// A chunk of a prompt in a window layer.
 void BM_WindowPrefill(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(1)), positions = 4096;

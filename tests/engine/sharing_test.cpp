@@ -1,5 +1,8 @@
 // Many requests at once: the same bits in any company, the prefix cache, several answers, parking.
 #include <gtest/gtest.h>
+#include <future>
+#include <memory>
+#include <utility>
 
 #include <filesystem>
 #include <fstream>
@@ -127,16 +130,22 @@ TEST_F(SharingTest, APromptStartsBesideOthersWhosePagesItShares) {
     first.next();
     request.max_tokens = 1;
     if (!shares) request.key = "berta";
-    // Looked at by the engine's own thread, in the step that gives the second one its token.
-    std::optional<bool> first_has_ended;
-    request.on_ready = [&] {
-      if (first_has_ended) return;
-      first_has_ended = false;
-      while (auto event = first.poll()) first_has_ended = event->finish.has_value();
+    // Looked at by the engine's own thread, in the step that gives the second one its token; it may still be
+    // in there when the answer is known here.
+    struct Seen {
+      std::promise<bool> first_has_ended;
+      bool looked = false;
+    };
+    const auto seen = std::make_shared<Seen>();
+    request.on_ready = [seen, &first] {
+      if (std::exchange(seen->looked, true)) return;
+      bool ended = false;
+      while (auto event = first.poll()) ended = event->finish.has_value();
+      seen->first_has_ended.set_value(ended);
     };
     const Outcome beside = answer(*engine, request);
     EXPECT_EQ(beside.usage.cached_tokens, shares ? 3900 : 0);
-    EXPECT_EQ(first_has_ended, !shares);
+    EXPECT_EQ(seen->first_has_ended.get_future().get(), !shares);
   }
 }
 

@@ -1,15 +1,15 @@
 // Many requests at once: the same bits in any company, the prefix cache, several answers, parking.
 #include <gtest/gtest.h>
-#include <future>
-#include <memory>
-#include <utility>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "engine/sharing_engine.h"

@@ -30,6 +30,13 @@ std::string http_date() {
                      parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -111,10 +118,8 @@ std::optional<HeadFault> head_fault(const HttpRequest& request, int version) {
   if (encodings > 1) return HeadFault{400, "more than one Transfer-Encoding"};
   if (encodings == 1) {
     if (version < 11) return HeadFault{400, "Transfer-Encoding needs HTTP/1.1"};
-    std::string coding(request.header("transfer-encoding"));
-    std::transform(coding.begin(), coding.end(), coding.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (coding != "chunked") return HeadFault{501, "of the transfer codings only 'chunked' is understood"};
+    if (lower_case(request.header("transfer-encoding")) != "chunked")
+      return HeadFault{501, "of the transfer codings only 'chunked' is understood"};
   }
   const int hosts = request.header_count("host");
   if (hosts > 1) return HeadFault{400, "more than one Host"};
@@ -123,7 +128,7 @@ std::optional<HeadFault> head_fault(const HttpRequest& request, int version) {
   if (!coding.empty() && coding != "identity")
     return HeadFault{415, "a body must come without Content-Encoding"};
   const std::string_view expect = request.header("expect");
-  if (!expect.empty() && expect != "100-continue" && expect != "100-Continue")
+  if (!expect.empty() && lower_case(expect) != "100-continue")
     return HeadFault{417, "of the expectations only '100-continue' is understood"};
   return std::nullopt;
 }

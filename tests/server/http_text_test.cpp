@@ -50,6 +50,7 @@ TEST(HeadFault, RefusesWhatTwoServersCouldReadDifferently) {
   EXPECT_EQ(fault({{"host", "h"}, {"transfer-encoding", "chunked"}}, 10), 400);
   EXPECT_EQ(fault({{"host", "h"}, {"content-encoding", "gzip"}}), 415);
   EXPECT_EQ(fault({{"host", "h"}, {"expect", "a miracle"}}), 417);
+  EXPECT_EQ(fault({{"host", "h"}, {"expect", "100-CONTINUE"}}), 0);
 }
 
 TEST(ResponseHead, CannotBeSplitByAValue) {

@@ -20,11 +20,15 @@
 namespace {
 
 using bf16 = uint16_t;
+#if defined(__AVX512F__)
 constexpr int kLanes = 16;
-typedef float Vec __attribute__((vector_size(64), aligned(4)));
-typedef int32_t IntVec __attribute__((vector_size(64), aligned(4)));
-typedef uint32_t BitsVec __attribute__((vector_size(64), aligned(4)));
-typedef bf16 HalfVec __attribute__((vector_size(32), aligned(2)));
+#else
+constexpr int kLanes = 8;
+#endif
+typedef float Vec __attribute__((vector_size(4 * kLanes), aligned(4)));
+typedef int32_t IntVec __attribute__((vector_size(4 * kLanes), aligned(4)));
+typedef uint32_t BitsVec __attribute__((vector_size(4 * kLanes), aligned(4)));
+typedef bf16 HalfVec __attribute__((vector_size(2 * kLanes), aligned(2)));
 
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
@@ -66,7 +70,7 @@ inline Vec exp(Vec x) {
             magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   Vec bounded = scaled < low ? low : scaled;
   bounded = bounded > high ? high : bounded;
-  const Vec n = (bounded + magic) - magic, f = bounded - n;
+  const Vec shifted = bounded + magic, f = bounded - (shifted - magic);
 #endif
   Vec p = splat(1.3333558e-3f);
   p = p * f + 9.6181291e-3f;
@@ -77,7 +81,8 @@ inline Vec exp(Vec x) {
 #if defined(__AVX512F__)
   return (Vec)_mm512_scalef_ps((__m512)p, (__m512)n);
 #else
-  return p * (Vec)((__builtin_convertvector(n, IntVec) + 127) << 23);
+  return (Vec)((IntVec)p +
+               ((IntVec)shifted << 23));  // n stands in the lowest bits of `shifted`: added to p's exponent
 #endif
 }
 
@@ -93,40 +98,48 @@ inline Vec softplus(Vec x) {
   return positive + 2.0f * s * series;
 }
 
+// As many rows of two vectors each as the registers hold beside a row of B and one of A's elements.
+constexpr int kRows = kLanes == 16 ? 12 : 6;
+
+// The part of `multiply` below that stays in registers: R rows, H vectors of columns.
+template <int R, int H>
+inline void multiply_tile(int k, const float* a, int64_t row_a, int64_t col_a, const float* b, int64_t ldb,
+                          float* c, int64_t ldc, bool accumulate) {
+  Vec acc[R][H] = {};
+  for (int l = 0; l < k; ++l, a += col_a, b += ldb) {
+    Vec row[H];
+    for (int h = 0; h < H; ++h) row[h] = load(b + h * kLanes);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+      const Vec value = splat(a[r * row_a]);
+      for (int h = 0; h < H; ++h) acc[r][h] += value * row[h];
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int h = 0; h < H; ++h) {
+      float* out = c + r * ldc + h * kLanes;
+      store(out, accumulate ? load(out) + acc[r][h] : acc[r][h]);
+    }
+}
+
+template <int R>
+void multiply_rows(int rows, int n, int k, const float* a, int64_t row_a, int64_t col_a, const float* b,
+                   int64_t ldb, float* c, int64_t ldc, bool accumulate) {
+  if constexpr (R > 1) {
+    if (rows < R) return multiply_rows<R - 1>(rows, n, k, a, row_a, col_a, b, ldb, c, ldc, accumulate);
+  }
+  int j = 0;
+  for (; j + 2 * kLanes <= n; j += 2 * kLanes)
+    multiply_tile<R, 2>(k, a, row_a, col_a, b + j, ldb, c + j, ldc, accumulate);
+  for (; j < n; j += kLanes) multiply_tile<R, 1>(k, a, row_a, col_a, b + j, ldb, c + j, ldc, accumulate);
+}
+
 // C [m, n] (+)= A [m, k] B [k, n]; element (i, l) of A is a[i * row_a + l * col_a]; n is a multiple of 16.
 void multiply(int m, int n, int k, const float* a, int row_a, int col_a, const float* b, int ldb, float* c,
               int ldc, bool accumulate) {
-  constexpr int kRows = 8;
-  for (int i = 0; i < m; i += kRows) {
-    const int rows = std::min(kRows, m - i);
-    int j = 0;
-    for (; rows == kRows && j + 2 * kLanes <= n; j += 2 * kLanes) {
-      Vec acc[kRows][2] = {};
-      for (int l = 0; l < k; ++l) {
-        const Vec b0 = load(b + int64_t(l) * ldb + j), b1 = load(b + int64_t(l) * ldb + j + kLanes);
-        const float* column = a + int64_t(i) * row_a + int64_t(l) * col_a;
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const Vec value = splat(column[int64_t(r) * row_a]);
-          acc[r][0] += value * b0;
-          acc[r][1] += value * b1;
-        }
-      }
-      for (int r = 0; r < kRows; ++r)
-        for (int h = 0; h < 2; ++h) {
-          float* out = c + int64_t(i + r) * ldc + j + h * kLanes;
-          store(out, accumulate ? load(out) + acc[r][h] : acc[r][h]);
-        }
-    }
-    for (; j < n; j += kLanes)
-      for (int r = 0; r < rows; ++r) {
-        Vec acc{};
-        for (int l = 0; l < k; ++l)
-          acc += a[int64_t(i + r) * row_a + int64_t(l) * col_a] * load(b + int64_t(l) * ldb + j);
-        float* out = c + int64_t(i + r) * ldc + j;
-        store(out, accumulate ? load(out) + acc : acc);
-      }
-  }
+  for (int i = 0; i < m; i += kRows)
+    multiply_rows<kRows>(std::min(kRows, m - i), n, k, a + int64_t(i) * row_a, row_a, col_a, b, ldb,
+                         c + int64_t(i) * ldc, ldc, accumulate);
 }
 
 }  // namespace
@@ -252,15 +265,16 @@ namespace {
 constexpr int kState = 16;  // Mamba's d_state
 constexpr int kChunk = 16;  // steps between two saved states
 
-struct Scan {
-  int d;                 // channels
-  const bf16* u;         // [rows, d]
-  const bf16* dt_raw;    // [rows, d] before bias and softplus
-  const float* dt_bias;  // [d]
-  const float* a;        // [kState, d], negative
-  const bf16* bc;        // [rows, ld_bc]: 16 of B, then 16 of C
-  int ld_bc;
-  const float* skip;  // D, [d]
+// The rows of B and C of a chunk, unpacked: [steps, kState] each.
+struct StateRows {
+  float b[kChunk][kState], c[kChunk][kState];
+  StateRows(const bf16* bc, int ld_bc, int steps) {  // bc: [steps, ld_bc], 16 of B, then 16 of C
+    for (int i = 0; i < steps; ++i)
+      for (int n = 0; n < kState; n += kLanes) {
+        store(b[i] + n, load(bc + int64_t(i) * ld_bc + n));
+        store(c[i] + n, load(bc + int64_t(i) * ld_bc + kState + n));
+      }
+  }
 };
 
 }  // namespace
@@ -269,36 +283,42 @@ extern "C" {
 
 // y [rows, d] = selective scan of u, before the gate. dt: [rows, d] float32 out, softplus(dt_raw + bias).
 // saved: [chunks of all sequences, kState, d], the state before each chunk of 16 steps.
+//
+// Within a chunk one state after the other goes through all steps: its decay, its sum and what the
+// exponential needs stay in registers, which sixteen states at a time would not.
 void scan(int sequences, const int* starts, int d, const bf16* u, const bf16* dt_raw, const float* dt_bias,
           const float* a, const bf16* bc, int ld_bc, const float* skip, bf16* y, float* dt_out,
           float* saved) {
+  std::vector<float> h(size_t(kState) * d);
   for (int s = 0; s < sequences; ++s) {
-    const int begin = starts[s], end = starts[s + 1], chunks = (end - begin + kChunk - 1) / kChunk;
-    for (int j = 0; j < d; j += kLanes) {
-      Vec h[kState] = {}, rate[kState];
-      for (int n = 0; n < kState; ++n) rate[n] = load(a + n * d + j);
-      for (int t = begin; t < end; ++t) {
-        if ((t - begin) % kChunk == 0)
-          for (int n = 0; n < kState; ++n)
-            store(saved + ((t - begin) / kChunk * kState + n) * int64_t(d) + j, h[n]);
-        const int64_t at = int64_t(t) * d + j;
-        const Vec input = load(u + at), dt = softplus(load(dt_raw + at) + load(dt_bias + j)),
-                  dtu = dt * input;
-        store(dt_out + at, dt);
-        float b_values[kState],
-            c_values[kState];  // in memory: a broadcast load beats taking lanes out of a register
-        store(b_values, load(bc + int64_t(t) * ld_bc));
-        store(c_values, load(bc + int64_t(t) * ld_bc + kState));
-        Vec out = load(skip + j) * input;
-#pragma GCC unroll 16
-        for (int n = 0; n < kState; ++n) {
-          h[n] = exp(dt * rate[n]) * h[n] + dtu * b_values[n];
-          out += h[n] * c_values[n];
+    const int begin = starts[s], end = starts[s + 1];
+    std::fill(h.begin(), h.end(), 0.0f);
+    for (int first = begin; first < end; first += kChunk, saved += int64_t(kState) * d) {
+      const int steps = std::min(kChunk, end - first);
+      std::memcpy(saved, h.data(), h.size() * sizeof(float));
+      const StateRows rows(bc + int64_t(first) * ld_bc, ld_bc, steps);
+      for (int j = 0; j < d; j += kLanes) {
+        Vec dt[kChunk], dtu[kChunk], out[kChunk];
+        for (int i = 0; i < steps; ++i) {
+          const int64_t at = int64_t(first + i) * d + j;
+          const Vec input = load(u + at);
+          dt[i] = softplus(load(dt_raw + at) + load(dt_bias + j));
+          dtu[i] = dt[i] * input;
+          out[i] = load(skip + j) * input;
+          store(dt_out + at, dt[i]);
         }
-        store(y + at, out);
+        for (int n = 0; n < kState; ++n) {
+          const Vec rate = load(a + n * d + j);
+          Vec state = load(h.data() + n * d + j);
+          for (int i = 0; i < steps; ++i) {
+            state = exp(dt[i] * rate) * state + dtu[i] * rows.b[i][n];
+            out[i] += state * rows.c[i][n];
+          }
+          store(h.data() + n * d + j, state);
+        }
+        for (int i = 0; i < steps; ++i) store(y + int64_t(first + i) * d + j, out[i]);
       }
     }
-    saved += int64_t(chunks) * kState * d;
   }
 }
 
@@ -313,62 +333,60 @@ void scan_grad(int sequences, const int* starts, int d, const bf16* u, const flo
     std::fill(carried.begin(), carried.end(), 0.0f);
     for (int chunk = chunks - 1; chunk >= 0; --chunk) {
       const int first = begin + chunk * kChunk, steps = std::min(kChunk, end - first);
-      static thread_local Vec db[kChunk][kState], dc[kChunk][kState];
-      for (int i = 0; i < steps; ++i)
-        for (int n = 0; n < kState; ++n) db[i][n] = dc[i][n] = Vec{};
+      const StateRows rows(bc + int64_t(first) * ld_bc, ld_bc, steps);
+      static thread_local Vec db[kState][kChunk], dc[kState][kChunk];  // sums over the channels, lane by lane
+      for (int n = 0; n < kState; ++n)
+        for (int i = 0; i < steps; ++i) db[n][i] = dc[n][i] = Vec{};
       for (int j = 0; j < d; j += kLanes) {
-        static thread_local Vec h[kChunk + 1][kState], decay[kChunk][kState];
-        for (int n = 0; n < kState; ++n) h[0][n] = load(saved + (int64_t(chunk) * kState + n) * d + j);
+        Vec dt[kChunk], dtu[kChunk], grad[kChunk], from_a[kChunk], from_b[kChunk];
         for (int i = 0; i < steps; ++i) {
           const int64_t at = int64_t(first + i) * d + j;
-          const Vec dt = load(dt_values + at), dtu = dt * load(u + at);
-          float b_values[kState];
-          store(b_values, load(bc + int64_t(first + i) * ld_bc));
-#pragma GCC unroll 16
-          for (int n = 0; n < kState; ++n) {
-            decay[i][n] = exp(dt * load(a + n * d + j));
-            h[i + 1][n] = decay[i][n] * h[i][n] + dtu * b_values[n];
-          }
+          dt[i] = load(dt_values + at);
+          dtu[i] = dt[i] * load(u + at);
+          grad[i] = load(dy + at);
+          from_a[i] = from_b[i] = Vec{};
         }
-        Vec dh[kState], drate[kState];
-        for (int n = 0; n < kState; ++n)
-          dh[n] = load(carried.data() + n * d + j), drate[n] = load(da + n * d + j);
+        for (int n = 0; n < kState; ++n) {
+          const Vec rate = load(a + n * d + j);
+          Vec h[kChunk + 1], decay[kChunk];
+          h[0] = load(saved + (int64_t(chunk) * kState + n) * d + j);
+          for (int i = 0; i < steps; ++i) {
+            decay[i] = exp(dt[i] * rate);
+            h[i + 1] = decay[i] * h[i] + dtu[i] * rows.b[i][n];
+          }
+          Vec dh = load(carried.data() + n * d + j), drate = load(da + n * d + j);
+          for (int i = steps - 1; i >= 0; --i) {
+            dc[n][i] += h[i + 1] * grad[i];
+            dh += grad[i] * rows.c[i][n];
+            db[n][i] += dh * dtu[i];
+            from_b[i] += dh * rows.b[i][n];
+            dh *= decay[i];  // now with respect to the state before the step
+            const Vec through = dh * h[i];
+            from_a[i] += through * rate;
+            drate += through * dt[i];
+          }
+          store(carried.data() + n * d + j, dh);
+          store(da + n * d + j, drate);
+        }
         Vec dbias = load(ddt_bias + j), dskip_sum = load(dskip + j);
         for (int i = steps - 1; i >= 0; --i) {
           const int64_t at = int64_t(first + i) * d + j;
-          const Vec dt = load(dt_values + at), input = load(u + at), dtu = dt * input, grad = load(dy + at);
-          float b_values[kState], c_values[kState];
-          store(b_values, load(bc + int64_t(first + i) * ld_bc));
-          store(c_values, load(bc + int64_t(first + i) * ld_bc + kState));
-          Vec from_b{}, from_a{};
-#pragma GCC unroll 16
-          for (int n = 0; n < kState; ++n) {
-            dc[i][n] += h[i + 1][n] * grad;
-            dh[n] += grad * c_values[n];
-            db[i][n] += dh[n] * dtu;
-            from_b += dh[n] * b_values[n];
-            dh[n] *= decay[i][n];  // now with respect to the state before the step
-            const Vec through = dh[n] * h[i][n];
-            from_a += through * load(a + n * d + j);
-            drate[n] += through * dt;
-          }
-          store(du + at, from_b * dt + load(skip + j) * grad);
+          const Vec input = load(u + at);
+          store(du + at, from_b[i] * dt[i] + load(skip + j) * grad[i]);
           // dt = softplus(r): d dt / d r = 1 - e^-dt
-          const Vec draw = (from_a + from_b * input) * (1.0f - exp(-dt));
+          const Vec draw = (from_a[i] + from_b[i] * input) * (1.0f - exp(-dt[i]));
           store(ddt_raw + at, draw);
           dbias += draw;
-          dskip_sum += grad * input;
+          dskip_sum += grad[i] * input;
         }
-        for (int n = 0; n < kState; ++n)
-          store(carried.data() + n * d + j, dh[n]), store(da + n * d + j, drate[n]);
         store(ddt_bias + j, dbias);
         store(dskip + j, dskip_sum);
       }
       for (int i = 0; i < steps; ++i) {
-        Vec b_row{}, c_row{};
-        for (int n = 0; n < kState; ++n) b_row[n] = sum(db[i][n]), c_row[n] = sum(dc[i][n]);
-        store(dbc + int64_t(first + i) * ld_dbc, b_row);
-        store(dbc + int64_t(first + i) * ld_dbc + kState, c_row);
+        float sums[2 * kState];
+        for (int n = 0; n < kState; ++n) sums[n] = sum(db[n][i]), sums[kState + n] = sum(dc[n][i]);
+        for (int n = 0; n < 2 * kState; n += kLanes)
+          store(dbc + int64_t(first + i) * ld_dbc + n, load(sums + n));
       }
     }
     saved += int64_t(chunks) * kState * d;
@@ -425,11 +443,11 @@ struct Attention {
   int first_key(int position) const { return window ? std::max(0, position - window + 1) : 0; }
 };
 
-constexpr int kQueryBlock = 8;
+constexpr int kQueryBlock = 12;    // a multiple of kRows
 constexpr float kUnseen = -1e30f;  // score of a key that a query may not see
 
-// The probabilities of up to 8 query rows of one head: p [8, padded], zero outside of [first, last); lse as
-// found or as given.
+// The probabilities of up to kQueryBlock query rows of one head: p [kQueryBlock, padded], zero outside of
+// [first, last); lse as found or as given.
 void probabilities(const Attention& at, int head, int row, int rows, const float* q, float* p, float* lse,
                    bool lse_given, int* first, int* last) {
   *last = (at.positions[row + rows - 1] + 1 + 31) / 32 * 32;

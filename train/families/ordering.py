@@ -71,6 +71,8 @@ def comparison(source: Source) -> Problem:
             template = source.phrase(*_COMPARE[kind])
         elif kind in ("larger", "smaller"):
             template = _in_frame(source, "of_two", er=kind)
+        elif source.chance(0.4):
+            template = _in_frame(source, "asked." + kind.rstrip("?"))
         else:
             template = _in_frame(source, "verdict", claim=kind.rstrip("?"))
         question = template.format(a=shown_a, b=shown_b)

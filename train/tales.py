@@ -106,6 +106,7 @@ _ABOUT_ME = (
     (r"\bI's\b", "my"),
     (r"\bI has\b", "I have"),
     (r"\bI is\b", "I am"),
+    (r"\bis I\b", "am I"),
 )
 _ABOUT_ME += (
     (r"\bI ends\b", "I end"),

@@ -88,6 +88,17 @@ def shared_in_training(puzzle, book: Storybook, first: tuple[str, str], second: 
     return _by_number(book.pick(puzzle.source, form), spoken).format_map(relation)
 
 
+def span_in_training(puzzle, book: Storybook, asked: str) -> str | None:
+    """The direction of a whole order, in further words, when it is one of adjectives."""
+    words = puzzle.scale.adjectives
+    if not words:
+        return None
+    most, least = (words[key] for key in (("uppest", "lowest") if asked == "down" else ("lowest", "uppest")))
+    measure = _MEASURES.get(words["up"])
+    form = f"span.{asked}" if measure and puzzle.rng.random() < 0.5 else "span"
+    return book.pick(puzzle.source, form).format_map({"most": most, "least": least, "m": measure})
+
+
 def asked_in_training(
     puzzle, book: Storybook, place: int, from_top: bool, verb: str, words: dict, who: str
 ) -> tuple[str, str]:
@@ -103,6 +114,9 @@ def asked_in_training(
     span = rng.choice([one for one in spans if one.startswith("from")]).format_map(words)
     if (place > 1 or form == "top.first") and rng.random() < 0.4:
         verb = book.pick(source, form).format_map(words | {"place": place, "span": span})
+    elif adjectives and adjectives["up"] in _MEASURES and rng.random() < 0.15:
+        form = "top.measure" if from_top else "bottom.measure"
+        verb = book.pick(source, form).format_map(words | {"m": _MEASURES[adjectives["up"]]})
     if rng.random() < 0.4:
         template = book.pick(source, "ask.end")
         if " " in who:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from order_frames import asked_in_training, asked_whether, framed, shared_in_training
+from order_frames import asked_in_training, asked_whether, framed, shared_in_training, span_in_training
 from problem import Problem, Source
 from storybook import Storybook, capitalised, sections
 from vocabulary import NOUNS, a_person
@@ -42,10 +42,11 @@ def _variants(text: str) -> tuple[str, ...]:
     return tuple(text[1:-1].split("|")) if text.startswith("[") else (text,)
 
 
-def _read_scales() -> list[Scale]:
+def _read_scales(more: str = "") -> list[Scale]:
+    """The scales of both splits, or those of training alone (`.more`)."""
     scales = []
     raw = {name: lines for (_, name), lines in sections("order.txt").items()}
-    for line in raw["adjectives"]:
+    for line in raw[f"adjectives{more}"]:
         kinds, upper, lower = (part.split() for part in line.split("|"))
         words = dict(zip(("up", "upper", "uppest", "down", "lower", "lowest"), upper + lower))
         words = {key: word.replace("_", " ") for key, word in words.items()}
@@ -63,7 +64,7 @@ def _read_scales() -> list[Scale]:
                 span_up=_spans(least, most),
             )
         )
-    for name in raw["scales"]:
+    for name in raw[f"scales{more}"]:
         form = [part.strip() for part in raw[f"{name}.form"][0].split(";")]
         scales.append(
             Scale(
@@ -93,6 +94,7 @@ def _spans(first: str, last: str) -> tuple[str, ...]:
 
 
 _SCALES = _read_scales()
+_SCALES_OF = {"test": _SCALES, "train": _SCALES + _read_scales(".more")}
 _THINGS = {
     name.removeprefix("things."): [word.strip() for line in lines for word in line.split(",")]
     for (_, name), lines in sections("order.txt").items()
@@ -121,7 +123,7 @@ class _Puzzle:
         self.source = source
         self.rng = rng = source.rng
         # Adjectives and the other scales are chosen equally often, and letters now and then instead of names.
-        self.scale = rng.choice(_SCALES)
+        self.scale = rng.choice(_SCALES_OF[source.split])
         self.kind = rng.choice(self.scale.kinds)
         if self.kind == "people" and rng.random() < 0.1:
             self.kind = "letters"
@@ -282,6 +284,8 @@ class _Puzzle:
             span = rng.choice(scale.span_down if asked == "down" else scale.span_up).format_map(
                 {"t": self.noun}
             )
+            if source.split == "train" and rng.random() < 0.4:
+                span = span_in_training(self, _BOOK, asked) or span
             return _BOOK.pick(source, "ask.list").format_map({"span": span}), asked
         if asked == "middle":
             return _BOOK.pick(source, "ask.middle").format_map({"who": self.who()}), asked

@@ -64,9 +64,9 @@ class WorkTest(unittest.TestCase):
                 if (
                     re.search(r"(^|[^\d.])0($|[^\d.])", problem.answer)
                     or family in ("equation", "system")
-                    and "x=0" in problem.thinking
+                    and re.search(r"x=0|^0\*|\*0=", problem.thinking, re.MULTILINE)
                 ):
-                    continue  # 7x=0 and 8x=0 are both true of it
+                    continue  # 7x=0 and 8x=0 are both true of it, 0*7=0 and 0*8=0 of anything
                 places = [place for place, character in enumerate(problem.thinking) if character.isdigit()]
                 place = rng.choice(places)
                 digit = str((int(problem.thinking[place]) + rng.randint(1, 9)) % 10)

@@ -259,7 +259,8 @@ def as_decimal(value: Fraction) -> str:
 
 _MONEY = ("$", "$", "$", "€", "£")
 _NO_MONEY = re.compile(  # what such a question counts is no money, or its unit is there already
-    "dollar|euro|people|student|voter|alcohol|litre|unit|page|seat|point|part|car|lamp|member|children|number|town|="
+    "dollar|euro|people|student|voter|alcohol|litre|unit|page|seat|point|part|car|lamp|member|children|number|town|=|km| ml|"
+    "worker|guest|eggs|trees|houses|dogs|letters|emails|orders|calls|tries|attempts|shots|battery|tank|disk|bottle"
 )
 
 

@@ -6,6 +6,7 @@ of its own.
 
 from __future__ import annotations
 
+from equation_text import plus, term
 from problem import Problem
 from work import contained_keys, div_lines, is_small, mul_lines, signed_lines, sub_lines
 
@@ -66,3 +67,26 @@ class Work:
 def bracketed(number: int) -> str:
     """As the second operand of * or /, or after a sign."""
     return f"({number})" if number < 0 else str(number)
+
+
+def isolate(work: Work, letter: str, a: int, right: str, value: int) -> int:
+    """From ax=value on; `right` is how the value is already written at the end of the work."""
+    if a == 1:
+        if right != str(value):
+            work.say(f"{letter}={value}")
+        return value
+    if right != str(value):
+        work.say(f"{term(a, letter)}={value}")
+    work.say(f"{letter}={value}/{bracketed(a)}")
+    root = work.divide(value, a)
+    work.say(f"{letter}={root}")
+    return root
+
+
+def move_constant(work: Work, left: str, b: int, c: int) -> tuple[str, int]:
+    """From left+b=c to left=c-b, calculated; gives the right side as written last and its value."""
+    if b == 0:
+        return str(c), c
+    right = f"{c}{plus(-b)}"
+    work.say(f"{left}={right}")
+    return right, work.subtract(c, b) if b > 0 else work.add(c, -b)

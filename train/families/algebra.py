@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from equation_check import check
 from equation_text import STYLES, STYLES_WITH_TIMES, plus, term
+from families.equation_forms import another_equation
 from families.riddles import riddle, said
 from phrasings import load_phrasings
 from problem import Problem, Source
@@ -257,6 +258,8 @@ def worded(source: Source) -> Problem:
 def equation(source: Source) -> Problem:
     if source.split == "train" and source.chance(0.06):
         return riddle(source)
+    if source.split == "train" and source.chance(0.2):
+        return another_equation(source)
     choice = source.rng.random()
     return worded(source) if choice < 0.22 else with_blank(source) if choice < 0.26 else symbolic(source)
 

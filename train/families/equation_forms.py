@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from equation_text import STYLES, plus, term
 from families.riddles import said
-from phrasings import in_words
+from phrasings import in_words, load_phrasings
 from problem import Problem, Source
 from steps import Work, isolate, move_constant
 from storybook import Storybook
 
 _WAYS = Storybook("equation_forms.txt")
+_USUAL = [way for kind in ("bare", "solve", "solve", "solve") for way in load_phrasings("equation")[kind][0]]
 _LETTERS = "xxxynnabcdghkmpqrstuvwz"
 
 
@@ -34,7 +35,7 @@ def _part(source: Source, letter: str):
         work.say(f"{left}={quotient}")
     work.say(f"{term(above, letter)}={quotient}*{below}")
     root = isolate(work, letter, above, "", work.multiply(quotient, below))
-    shown = rng.choice((left, left, f"({above}/{below}){letter}", f"{above}/{below}*{letter}", f"({above}{letter})/{below}"))
+    shown = rng.choice((left, left, f"({above}/{below}){letter}", f"({above}{letter})/{below}"))
     return f"{shown}{plus(b)}", str(quotient + b), work, root
 
 
@@ -109,13 +110,13 @@ def _taken_from(source: Source, letter: str):
 
 
 def _plain(source: Source, letter: str):
-    """17=3n-4: shown with the unknown on the right."""
+    """17=3n-4: mostly shown with the unknown on the right."""
     a, b, root = source.rng.randint(1, 12), _constant(source), source.rng.randint(0, 40)
     c = a * root + b
     work = Work(f"{term(a, letter)}{plus(b)}={c}")
     right, value = move_constant(work, term(a, letter), b, c)
     isolate(work, letter, a, right, value)
-    return str(c), f"{term(a, letter)}{plus(b)}", work, root
+    return f"{term(a, letter)}{plus(b)}", str(c), work, root
 
 
 def _two_sided(source: Source, letter: str):
@@ -147,12 +148,17 @@ _FORMS = (
 
 def _symbolic(source: Source) -> Problem:
     letter = source.rng.choice(_LETTERS)
-    left, right, work, root = source.rng.choice(_FORMS)(source, letter)
-    if source.chance(0.3):
+    form = source.rng.choice(_FORMS)
+    left, right, work, root = form(source, letter)
+    name, asked = work.lines[0].replace(letter, "x"), f"{left}={right}"
+    if asked != work.lines[0]:  # the work begins with the equation as it is asked
+        work.lines[: form is not _part] = [asked]
+    if source.chance(0.8 if form is _plain else 0.3):
         left, right = right, left
     shown = source.rng.choice(STYLES).in_this_style(f"{left}={right}")
-    question = _WAYS.pick(source, "solve").format(e=shown, v=letter)
-    return work.problem("equation", question, f"{letter} = {root}", work.lines[0].replace(letter, "x"))
+    way = source.rng.choice(_USUAL) if source.chance(0.4) else _WAYS.pick(source, "solve")
+    question = way.format(e=shown, v=letter).replace("\\n", "\n")
+    return work.problem("equation", question, f"{letter} = {root}", name)
 
 
 # -- in words -----------------------------------------------------------------------------------------------------------

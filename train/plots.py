@@ -1,5 +1,7 @@
 """Stories told whole: phrases/word_plots.txt has plots (numbers and steps) and texts that tell them.
 
+phrases/word_stocks.txt has more of both, for training only.
+
     name | nouns | numbers and conditions | steps
     reading | - | a=8-40 b=3-14 c=20-300 c>a | a*b; r1+c
 
@@ -33,13 +35,14 @@ _MONEY = (
 
 @dataclass
 class Plot:
+    book: Storybook
     name: str
     kinds: list[str]  # of the nouns {t} {s}, {t2} {s2}
     draws: list[tuple]  # ("between", name, least, most) | ("value", name, code) | ("must", code)
     steps: list[tuple[bool, str, str, str]]  # (is money, left, operation, right)
 
 
-def _parsed(line: str) -> Plot:
+def _parsed(line: str, book: Storybook) -> Plot:
     name, kinds, numbers, steps = (part.strip() for part in line.split("|"))
     draws: list[tuple] = []
     for entry in numbers.split():
@@ -57,16 +60,22 @@ def _parsed(line: str) -> Plot:
         if not parts:
             raise ValueError(f"plot {name}: '{step}' is no step")
         parsed_steps.append((bool(parts[1]), parts[2], parts[3], parts[4]))
-    return Plot(name, [] if kinds == "-" else kinds.split(), draws, parsed_steps)
+    return Plot(book, name, [] if kinds == "-" else kinds.split(), draws, parsed_steps)
 
 
-_BOOK = Storybook("word_plots.txt")
-_PLOTS = [_parsed(line) for line in sections("word_plots.txt")[("both", "plots")]]
-# A plot is chosen as often as it has texts, so that every text is told equally often.
-_BY_SPLIT = {
-    split: [plot for plot in _PLOTS for _ in _BOOK.lines.get(plot.name, {split: []})[split]]
-    for split in ("train", "test")
-}
+def _read_plots(file_name: str) -> dict[str, list[Plot]]:
+    """The plots of a split, each as often as it has texts, so that every text is told equally often."""
+    book = Storybook(file_name)
+    plots = [_parsed(line, book) for line in sections(file_name)[("both", "plots")]]
+    return {
+        split: [plot for plot in plots for _ in book.lines.get(plot.name, {split: []})[split]]
+        for split in ("train", "test")
+    }
+
+
+_PLOTS = _read_plots("word_plots.txt")
+_STOCKS = _read_plots("word_stocks.txt")["train"]
+_STOCKS_SHARE = 0.25
 
 
 def _drawn(plot: Plot, rng) -> dict[str, int] | None:
@@ -99,7 +108,8 @@ def _solved(plot: Plot, values: dict[str, int]) -> list[Step] | None:
 def tell_plot(source: Source) -> Story | None:
     """A story told whole; None when the choices did not fit."""
     rng = source.rng
-    plot = rng.choice(_BY_SPLIT[source.split])
+    more = source.split == "train" and source.chance(_STOCKS_SHARE)
+    plot = rng.choice(_STOCKS if more else _PLOTS[source.split])
     scene = Scene(source)
     if not scene.cast(plot.kinds[0] if plot.kinds else "thing"):
         return None
@@ -127,7 +137,7 @@ def tell_plot(source: Source) -> Story | None:
         words[name] = scene.number(value)
         words["$" + name] = money.format(value)
         words[name + "_times"] = times_in_words(value)
-    text = in_tense(_BOOK.pick(source, plot.name), scene.past)
+    text = in_tense(plot.book.pick(source, plot.name), scene.past)
     text = with_right_articles(text.format_map(Incidental(words, rng)))
     last = steps[-1]
     answer = str(calculated(last.left, last.operation, last.right))

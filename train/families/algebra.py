@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from equation_check import check
 from equation_text import STYLES, STYLES_WITH_TIMES, plus, term
+from families.equation_forms import another_equation
+from families.pair_stories import pair_story
+from families.pairs import Row, name_of, solve_pair
 from families.riddles import riddle, said
 from phrasings import load_phrasings
 from problem import Problem, Source
@@ -257,46 +260,13 @@ def worded(source: Source) -> Problem:
 def equation(source: Source) -> Problem:
     if source.split == "train" and source.chance(0.06):
         return riddle(source)
+    if source.split == "train" and source.chance(0.2):
+        return another_equation(source)
     choice = source.rng.random()
     return worded(source) if choice < 0.22 else with_blank(source) if choice < 0.26 else symbolic(source)
 
 
 # -- two unknowns -------------------------------------------------------------------------------------------------------
-
-Row = tuple[int, int, int]  # a, b, c of ax+by=c
-
-
-def solve_pair(first: Row, second: Row, letters: str, only_first: bool = False) -> tuple[Work, int, int]:
-    """Elimination of the second unknown: a row times the other's coefficient of it, their difference, then back again.
-
-    Coefficients 1 are written (1x-2y=3), so that every number that a step needs is there to be copied.
-    """
-    (a, b, c), (d, e, f) = first, second
-    x, y = letters
-    work = Work(f"{a}{x}{b:+}{y}={c}", f"{d}{x}{e:+}{y}={f}")
-    coefficient = work.subtract(work.multiply(a, e), work.multiply(d, b))
-    value = work.subtract(work.multiply(c, e), work.multiply(f, b))
-    work.say(f"{coefficient}{x}={value}")
-    first_root = _root(work, x, coefficient, value)
-    if only_first:
-        return work, first_root, 0
-    taken = work.multiply(a, first_root)
-    rest = work.subtract(c, taken)
-    work.say(f"{b}{y}={rest}")
-    second_root = _root(work, y, b, rest)
-    return work, first_root, second_root
-
-
-def _root(work: Work, letter: str, coefficient: int, value: int) -> int:
-    root = value if coefficient == 1 else work.divide(value, coefficient)
-    work.say(f"{letter}={root}")
-    return root
-
-
-def _name(first: Row, second: Row) -> str:
-    """The same for both orders of the equations."""
-    return ";".join(",".join(map(str, row)) for row in sorted((first, second)))
-
 
 def some_rows(source: Source) -> tuple[Row, Row]:
     rng = source.rng
@@ -358,7 +328,7 @@ def symbolic_pair(source: Source) -> Problem:
         + two
     )
     question = source.phrase(*SYSTEMS[kind]).format(s=joined, v=x, w=y).replace("\\n", "\n")
-    return work.problem("system", question, f"{x} = {u}, {y} = {v}", _name(first, second))
+    return work.problem("system", question, f"{x} = {u}, {y} = {v}", name_of(first, second))
 
 
 def _equation(row: Row, letters: str) -> str:
@@ -389,7 +359,7 @@ def two_numbers(source: Source) -> Problem:
     question = source.phrase(*SYSTEMS[f"{kind}: {asked}"]).format(
         s=large + small, d=large - small, k=times, times=_times(times), one=one, two=two
     )
-    return work.problem("system", question, answer, _name(*rows))
+    return work.problem("system", question, answer, name_of(*rows))
 
 
 def _times(number: int) -> str:
@@ -446,7 +416,7 @@ def purchases(source: Source) -> Problem:
         one=one,
         two=two,
     )
-    return work.problem("system", question, answer, _name(*rows))
+    return work.problem("system", question, answer, name_of(*rows))
 
 
 def _counted(count: int, thing: str) -> str:
@@ -476,13 +446,15 @@ def tickets(source: Source) -> Problem:
     question = source.phrase(*SYSTEMS[f"{kind}: {asked}"]).format(
         n=x + y, p=p, q=q, t=rows[1][2], one=one, two=two
     )
-    return work.problem("system", question, str(u if asked == "first" else v), _name(*rows))
+    return work.problem("system", question, str(u if asked == "first" else v), name_of(*rows))
 
 
 SYSTEM_KINDS = (symbolic_pair,) * 8 + (two_numbers, purchases) * 2 + (tickets,)
 
 
 def system(source: Source) -> Problem:
+    if source.split == "train" and source.chance(0.15):
+        return pair_story(source)
     return source.rng.choice(SYSTEM_KINDS)(source)
 
 

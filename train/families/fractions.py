@@ -10,9 +10,11 @@ from fraction_check import check_fraction, check_percent
 from phrasings import in_words, load_phrasings
 from problem import Problem, Source
 from steps import Work
+from storybook import Storybook
 
 FRACTIONS = load_phrasings("fraction")
 PERCENTAGES = load_phrasings("percent")
+_CHANGES = Storybook("percent_change.txt")  # for training only
 
 Pair = tuple[int, int]  # numerator, denominator, as written
 
@@ -378,7 +380,11 @@ def percent_between(source: Source) -> Problem:
     work.subtract(max(base, after), min(base, after))
     work.divide(work.multiply(change, 100), base)
     work.say(f"{percent}%")
-    question = _ask(source, "rise" if is_rise else "fall", y=base, z=after)
+    kind = "rise" if is_rise else "fall"
+    if source.split == "train" and source.chance(0.6):
+        question = _CHANGES.pick(source, kind).format(y=base, z=after)
+    else:
+        question = _ask(source, kind, y=base, z=after)
     return work.problem("percent", question, f"{percent}%", f"{base} to {after}")
 
 
@@ -388,6 +394,8 @@ PERCENT_KINDS = (
 
 
 def percent(source: Source) -> Problem:
+    if source.split == "train" and source.chance(0.08):
+        return percent_between(source)
     return source.rng.choice(PERCENT_KINDS)(source)
 
 

@@ -36,8 +36,9 @@ def terse_text(puzzle) -> tuple[str, str] | None:
         if fact is None:
             return None
         facts.append(fact)
-    told = rng.choice((", ", ", ", "; ", ". ", ". ", " and ", "\n")).join(facts)
-    heads = sorted({name for name in puzzle.names})
+    inner = any(":" in fact or " or " in fact for fact in facts)
+    told = rng.choice(("; ", ". ", ". ", "\n") if inner else (", ", ", ", "; ", ". ", ". ", " and ", "\n")).join(facts)
+    heads = sorted(puzzle.names)
     before = ""
     if measure and rng.random() < 0.12:
         before = _TERSE.pick(source, "before.measure").format(m=measure) + " "
@@ -49,7 +50,8 @@ def terse_text(puzzle) -> tuple[str, str] | None:
         return None
     question, key = asked
     if rng.random() < 0.2 and "\n" not in told:
-        text = _TERSE.pick(source, "question.first").format(q=question.rstrip("?. "), facts=before + told)
+        form = "{q}? {facts}." if ". " in told else _TERSE.pick(source, "question.first")
+        text = form.format(q=question.rstrip("?. "), facts=before + told)
     else:
         text = f"{before}{told}{rng.choice(('. ', '. ', '. ', ' - ', ': ', '; ', ' -> '))}{question}"
     keeps_small = puzzle.is_bare and any(name[0].islower() for name in puzzle.names)

@@ -69,6 +69,19 @@ class Problems(unittest.TestCase):
                     self.assertRegex(line, r"^( |[-=\d])", problem.thinking)
 
 
+class Names(unittest.TestCase):
+    def test_of_orders_stand_in_the_question_as_in_the_answer(self):
+        several = 0
+        for problem in problems("order", "train"):
+            if problem.answer in ("yes", "no", "true", "false"):
+                continue
+            question = problem.messages[-1]["content"]
+            for name in problem.answer.split(", "):
+                self.assertTrue(name in question or storybook.capitalised(name) in question, (name, question))
+                several += " " in name
+        self.assertGreater(several, 10)
+
+
 class Checks(unittest.TestCase):
     def test_catch_a_changed_digit_or_truth(self):
         for family in FAMILIES:

@@ -78,6 +78,8 @@ def check_order(problem: Problem) -> str | None:
             if not set(_names_in(asked)) <= set(last):
                 return f"'{lines[-1]}' does not go from one to the other"
             last = last[:-1]
+        if asked.startswith(("top", "bottom")) and len(last) < int(asked.split(" ")[1]):
+            return f"'{lines[-1]}' does not go as far as the place that is asked for"
         if asked.startswith("upper"):
             last = last[::-1]
         if last[-len(given) :] != given:

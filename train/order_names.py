@@ -93,6 +93,23 @@ def _maker(puzzle):
     return rng.choices([maker for _, maker in makers], [share for share, _ in makers])[0], True
 
 
+_NOUNS = {
+    word.lower()
+    for name, words in _PARTS.items()
+    if name in ("groups", "places", "houses") or name.startswith("things")
+    for word in words
+} | {"lake", "port", "cape", "river", "island"}
+
+
+def shared_noun(names: list[str]) -> str:
+    """What all of them are by their names: street for Mill Street and Long Street."""
+    for place in (0, -1):
+        words = {name.lower().split(" ")[place] for name in names if " " in name}
+        if len(words) == 1 and words <= _NOUNS and all(" " in name for name in names):
+            return words.pop()
+    return ""
+
+
 def names_of_training(puzzle) -> tuple[list[str], bool] | None:
     """Names of one kind, and whether they go without an article; None when this puzzle has names of its own."""
     found = _maker(puzzle)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from order_names import names_of_training
+from order_names import names_of_training, shared_noun
 from order_terse import terse_text
 from order_frames import asked_in_training, asked_whether, framed, shared_in_training, span_in_training
 from problem import Problem, Source
@@ -134,6 +134,7 @@ class _Puzzle:
         self.is_bare = self.kind in ("people", "letters", "cities")  # names without an article
         if source.split == "train" and source.chance(0.35):
             self.names, self.is_bare = names_of_training(self) or (self.names, self.is_bare)
+        self.own_noun = shared_noun(self.names)
         self.asked = rng.choices(_ASKED, _WEIGHTS)[0]
         if (self.asked == "middle" and self.size % 2 == 0) or (
             self.asked == "two" and not self.scale.adjectives
@@ -247,6 +248,8 @@ class _Puzzle:
         return None
 
     def who(self) -> str:
+        if self.own_noun and self.rng.random() < 0.5:
+            return f"which {self.own_noun}"
         if self.kind == "people":
             return "who"
         options = ["which one", "which", "which of them"]

@@ -29,7 +29,7 @@ def _problem(source: Source, texts: list[str], lines: list[str], answer: str, ke
         system = [{"role": "system", "content": capitalised(rule)}, {"role": "user", "content": capitalised(f"{told} {ask}")}]
         return Problem("rule", system, "\n".join(lines), answer, [f"rule:{key}"])
     if source.chance(0.75):
-        parts = [capitalised(part) for part in parts]
+        parts = [part if part.startswith("pH") else capitalised(part) for part in parts]
     return Problem.ask("rule", " ".join(parts), "\n".join(lines), answer, [f"rule:{key}"])
 
 
@@ -42,7 +42,7 @@ def _limits(source: Source, plant: Plant) -> tuple[str, str, int, int, Condition
     rng = source.rng
     name = plant.new_sensor()
     value = plant.readings[name][0]
-    low = max(0, int(float(value)) + rng.randint(-14, 8))
+    low = max(1, int(float(value)) + rng.randint(-14, 8))
     high = low + rng.randint(2, 18)
     draw = rng.random()
     if draw < 0.08 and "." not in value:

@@ -78,7 +78,8 @@ def plain_statement(source: Source, reduction, tokens_of, value_of) -> Problem:
     if style < 0.4:
         told_text = capitalised(", ".join(told)) + "."
     elif style < 0.6:
-        told_text = capitalised(rng.choice((" and ", ", but ", "; ", ", and ", " while ")).join(told)) + "."
+        links = (" and ", ", but ", "; ", ", and ", " while ")
+        told_text = capitalised(rng.choice(links if count == 2 else ("; ", " and ")).join(told)) + "."
     elif style < 0.7:
         told_text = ", ".join(told) + "."
     else:

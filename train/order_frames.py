@@ -10,11 +10,11 @@ import re
 
 from storybook import Storybook, sections
 
-_MEASURES = dict(line.split() for line in sections("order.txt")[("train", "measures")])
+MEASURES = dict(line.split() for line in sections("order.txt")[("train", "measures")])
 _THAN = re.compile(r"\{A\} (.+) than \{B\}")
 
 
-def _relation(puzzle, book: Storybook) -> tuple[dict[str, str], bool] | None:
+def relation_of(puzzle, book: Storybook) -> tuple[dict[str, str], bool] | None:
     """What stands before `than`, and before it the other way round; and whether this goes up the scale."""
     upwards = puzzle.rng.random() < 0.5
     relation = {"that": "that", "rel": "which"}
@@ -37,8 +37,8 @@ def _relation(puzzle, book: Storybook) -> tuple[dict[str, str], bool] | None:
 def framed(puzzle, book: Storybook, before: str, behind: str) -> str | None:
     """One fact of training in a frame that goes up and down the scale equally often."""
     words = puzzle.scale.adjectives
-    if words and words["up"] in _MEASURES and puzzle.rng.random() < 0.2:
-        names = {"A": puzzle.spoken(before), "B": puzzle.spoken(behind), "m": _MEASURES[words["up"]]}
+    if words and words["up"] in MEASURES and puzzle.rng.random() < 0.2:
+        names = {"A": puzzle.spoken(before), "B": puzzle.spoken(behind), "m": MEASURES[words["up"]]}
         return book.pick(puzzle.source, "frame.measure").format_map(names)
     return _in_frame(puzzle, book, "frame", before, behind)
 
@@ -49,7 +49,7 @@ def asked_whether(puzzle, book: Storybook, before: str, behind: str) -> str | No
 
 
 def _in_frame(puzzle, book: Storybook, frames: str, before: str, behind: str) -> str | None:
-    found = _relation(puzzle, book)
+    found = relation_of(puzzle, book)
     if not found:
         return None
     relation, upwards = found
@@ -63,7 +63,7 @@ def _in_frame(puzzle, book: Storybook, frames: str, before: str, behind: str) ->
 
 def shared_in_training(puzzle, book: Storybook, first: tuple[str, str], second: tuple[str, str]) -> str | None:
     """Two facts of training in one clause, told in their order."""
-    found = _relation(puzzle, book)
+    found = relation_of(puzzle, book)
     if not found:
         return None
     relation, upwards = found
@@ -94,7 +94,7 @@ def span_in_training(puzzle, book: Storybook, asked: str) -> str | None:
     if not words:
         return None
     most, least = (words[key] for key in (("uppest", "lowest") if asked == "down" else ("lowest", "uppest")))
-    measure = _MEASURES.get(words["up"])
+    measure = MEASURES.get(words["up"])
     form = f"span.{asked}" if measure and puzzle.rng.random() < 0.5 else "span"
     return book.pick(puzzle.source, form).format_map({"most": most, "least": least, "m": measure})
 
@@ -114,9 +114,9 @@ def asked_in_training(
     span = rng.choice([one for one in spans if one.startswith("from")]).format_map(words)
     if (place > 1 or form == "top.first") and rng.random() < 0.4:
         verb = book.pick(source, form).format_map(words | {"place": place, "span": span})
-    elif adjectives and adjectives["up"] in _MEASURES and rng.random() < 0.15:
+    elif adjectives and adjectives["up"] in MEASURES and rng.random() < 0.15:
         form = "top.measure" if from_top else "bottom.measure"
-        verb = book.pick(source, form).format_map(words | {"m": _MEASURES[adjectives["up"]]})
+        verb = book.pick(source, form).format_map(words | {"m": MEASURES[adjectives["up"]]})
     if rng.random() < 0.4:
         template = book.pick(source, "ask.end")
         if " " in who:

@@ -10,7 +10,7 @@ import re
 
 from problem import Problem
 
-_FACT = re.compile(r" (\S+) ([<>]) (\S+), (\S+) ([<>]) (\S+)")
+_FACT = re.compile(r" ([^<>,]+) ([<>]) ([^<>,]+), ([^<>,]+) ([<>]) ([^<>,]+)")
 
 
 def check_order(problem: Problem) -> str | None:
@@ -53,9 +53,9 @@ def check_order(problem: Problem) -> str | None:
             continue
         if line is lines[-1] and asked.startswith("whether"):
             claim, _, line = line.partition("?")
-            if claim.split(" ") != ["", asked.split(" ")[1], sign, asked.split(" ")[2]]:
+            if claim != f" {_names_in(asked)[0]} {sign} {_names_in(asked)[1]}":
                 return f"'{claim}' is not what is asked"
-        words = line.removeprefix(" ").split(" ")
+        words = re.split(r" ([<>]) ", line.removeprefix(" "))
         signs = set(words[1::2])
         if (
             not line.startswith(" ")
@@ -72,12 +72,14 @@ def check_order(problem: Problem) -> str | None:
     if answers != {problem.answer} and answers != {{"true": "yes", "false": "no"}.get(problem.answer)}:
         return f"the answer is one of {answers}, not {problem.answer}"
     if problem.answer not in ("yes", "no", "true", "false"):
-        last = [word for word in re.split(r"[ <>]+|middle: ", lines[-1]) if word]
+        last = [word for word in re.split(r" [<>] |middle: ", lines[-1].removeprefix(" ")) if word]
         given = problem.answer.split(", ")
         if asked.startswith("between"):
-            if not set(asked.split(" ")[1:]) <= set(last):
+            if not set(_names_in(asked)) <= set(last):
                 return f"'{lines[-1]}' does not go from one to the other"
             last = last[:-1]
+        if asked.startswith(("top", "bottom")) and len(last) < int(asked.split(" ")[1]):
+            return f"'{lines[-1]}' does not go as far as the place that is asked for"
         if asked.startswith("upper"):
             last = last[::-1]
         if last[-len(given) :] != given:
@@ -85,9 +87,14 @@ def check_order(problem: Problem) -> str | None:
     return None
 
 
+def _names_in(asked: str) -> list[str]:
+    """What stands behind the kind of question; a name of two words is one with a line between them."""
+    return [part.replace("_", " ") for part in asked.split(" ")[1:]]
+
+
 def _answer_in(names: tuple[str, ...], asked: str) -> str:
     """What the answer would be if this were the order."""
-    what, *arguments = asked.split(" ")
+    what, arguments = asked.split(" ")[0], _names_in(asked)
     if what in ("top", "bottom"):
         return names[int(arguments[0]) - 1] if what == "top" else names[-int(arguments[0])]
     if what in ("down", "up"):

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from order_names import names_of_training, shared_noun
+from order_terse import terse_text
 from order_frames import asked_in_training, asked_whether, framed, shared_in_training, span_in_training
 from problem import Problem, Source
 from storybook import Storybook, capitalised, sections
@@ -129,6 +131,10 @@ class _Puzzle:
             self.kind = "letters"
         self.size = rng.choices((3, 4, 5, 6), (44, 30, 17, 9))[0]
         self.names = self._names()
+        self.is_bare = self.kind in ("people", "letters", "cities")  # names without an article
+        if source.split == "train" and source.chance(0.35):
+            self.names, self.is_bare = names_of_training(self) or (self.names, self.is_bare)
+        self.own_noun = shared_noun(self.names)
         self.asked = rng.choices(_ASKED, _WEIGHTS)[0]
         if (self.asked == "middle" and self.size % 2 == 0) or (
             self.asked == "two" and not self.scale.adjectives
@@ -172,7 +178,7 @@ class _Puzzle:
     def spoken(self, name: str) -> str:
         if self.kind == "colours":
             return f"the {name} one"
-        return name if self.kind in ("people", "letters", "cities") else f"the {name}"
+        return name if self.is_bare else f"the {name}"
 
     def fact(self, before: str, behind: str) -> str:
         """One fact in words, as it stands within a sentence."""
@@ -242,6 +248,8 @@ class _Puzzle:
         return None
 
     def who(self) -> str:
+        if self.own_noun and self.rng.random() < 0.5:
+            return f"which {self.own_noun}"
         if self.kind == "people":
             return "who"
         options = ["which one", "which", "which of them"]
@@ -294,7 +302,7 @@ class _Puzzle:
             ends = [self.names[place], self.names[place + 2]]
             rng.shuffle(ends)
             words = {"A": self.spoken(ends[0]), "B": self.spoken(ends[1]), "who": self.who()}
-            return _BOOK.pick(source, "ask.between").format_map(words), f"between {ends[0]} {ends[1]}"
+            return _BOOK.pick(source, "ask.between").format_map(words), f"between {_keyed(*ends)}"
         return self._whether()
 
     def _whether(self) -> tuple[str, str]:
@@ -315,18 +323,18 @@ class _Puzzle:
                 pass  # "B is tall, but A is taller" says more than what the facts decide
             return (
                 _BOOK.pick(source, "ask.true").format_map({"fact": claimed}),
-                f"whether {one} {other}",
+                f"whether {_keyed(one, other)}",
             )
         if source.split == "train" and rng.random() < 0.4:
             asked = asked_whether(self, _BOOK, one, other)
             if asked:
-                return _BOOK.pick(source, "ask.whether").format_map({"question": asked}), f"whether {one} {other}"
+                return _BOOK.pick(source, "ask.whether").format_map({"question": asked}), f"whether {_keyed(one, other)}"
         form = self.scale.whether_up
         claim = (one, other)
         if rng.random() < 0.5:
             form, claim = self.scale.whether_down, (other, one)
         question = form.format_map({"A": self.spoken(claim[0]), "B": self.spoken(claim[1]), "t": self.noun})
-        return _BOOK.pick(source, "ask.whether").format_map({"question": question}), f"whether {one} {other}"
+        return _BOOK.pick(source, "ask.whether").format_map({"question": question}), f"whether {_keyed(one, other)}"
 
     def _which_of_two(self, before: str, behind: str) -> tuple[str, str]:
         rng = self.rng
@@ -336,15 +344,25 @@ class _Puzzle:
         words = {"A": self.spoken(names[0]), "B": self.spoken(names[1]), "who": self.who()}
         words["comparative"] = self.scale.adjectives["upper" if upwards else "lower"]
         text = _BOOK.pick(self.source, "ask.two").format_map(words).replace("of them of ", "of ")
-        return text, f"{'upper' if upwards else 'lower'} {names[0]} {names[1]}"
+        return text, f"{'upper' if upwards else 'lower'} {_keyed(*names)}"
+
+
+def _keyed(*names: str) -> str:
+    """Names as a key lists them: Mill_Street Team_A."""
+    return " ".join(name.replace(" ", "_") for name in names)
 
 
 def order(source: Source) -> Problem:
     """One puzzle."""
     puzzle = _Puzzle(source)
-    question, asked = puzzle.question()
-    told = puzzle.facts()
-    text = _written_out(puzzle, told, question)
+    terse = terse_text(puzzle) if source.split == "train" and source.chance(0.22) else None
+    if terse:
+        text, asked = terse
+    else:
+        question, asked = puzzle.question()
+        text = _written_out(puzzle, puzzle.facts(), question)
+    if puzzle.is_bare and all(name.islower() for name in puzzle.names):
+        text = text.lower()
     lines, answer = _solved(puzzle.names, puzzle.pairs, puzzle.scale.sign, asked)
     pairs = ",".join(f"{a}{puzzle.scale.sign}{b}" for a, b in puzzle.pairs)
     if "true or false" in text.lower():
@@ -371,7 +389,7 @@ def _written_out(puzzle: _Puzzle, told: list[str], question: str) -> str:
     elif style < 0.33:
         facts = capitalised("; ".join(told)) + "."
     elif style < 0.38:
-        if question.split(" ")[0] not in ("I", "I'd", "OK,", *puzzle.names):
+        if question.split(" ")[0] not in ("I", "I'd", "OK,", *(name.split(" ")[0] for name in puzzle.names)):
             question = question[0].lower() + question[1:]
         return f"If {_joined(told)}, {question}"
     else:
@@ -405,17 +423,17 @@ def _solved(names: list[str], pairs: list[tuple[str, str]], sign: str, asked: st
     """The lines of work, and the answer. `names` is the true order, which the work finds from the pairs."""
     back = "<" if sign == ">" else ">"
     lines = [f" {a} {sign} {b}, {b} {back} {a}" for a, b in pairs]
-    what, *arguments = asked.split(" ")
+    what, *arguments = (part.replace("_", " ") for part in asked.split(" "))
     if what == "bottom" or what == "up":
         _walk(lines, pairs, pairs[0][1], sign, 1)
         if asked == "bottom 1":
-            return lines, lines[-1].split(" ")[-1]
+            return lines, re.split(r" [<>] ", lines[-1][1:])[-1]
         chain = names[::-1]
         sign, pairs = back, [(b, a) for a, b in pairs]
     else:
         _walk(lines, pairs, pairs[0][0], back, 0)
         if asked == "top 1":
-            return lines, lines[-1].split(" ")[-1]
+            return lines, re.split(r" [<>] ", lines[-1][1:])[-1]
         chain = names
     answer = ""
     if what in ("top", "bottom"):

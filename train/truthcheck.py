@@ -64,7 +64,7 @@ def check_truth(problem: Problem) -> str | None:
 
 _OPERATION = re.compile(
     r"\( (true|false) (and|or|xor|implies) (true|false) \)"
-    r"|(true|false) (and|or|xor|implies) (true|false)|not (true|false)"
+    r"|(true|false) (and|or|xor|implies) (true|false)|not (true|false)|\( not (?:true|false) \)"
 )
 
 

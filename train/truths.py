@@ -11,6 +11,7 @@ import re
 
 from problem import Problem, Source
 from storybook import Storybook, capitalised, sections
+from truth_plain import plain_statement, syllogism, told_values, variables
 from vocabulary import a_person
 
 _BOOK = Storybook("truth.txt")
@@ -163,17 +164,34 @@ def _in_notation(rng, tokens: list[str]) -> str:
     return text
 
 
+def _with_not_twice(rng, expression, size: int):
+    """`not ( not a )`, by itself or on one side of an operation."""
+    if isinstance(expression, str) or expression[0] == "not":
+        return ("not", expression if expression[0] == "not" else ("not", expression))
+    operation, left, right = expression
+    if isinstance(left, str) and rng.random() < 0.5:
+        return (operation, ("not", ("not", left)), right)
+    if isinstance(right, str):
+        return (operation, left, ("not", ("not", right)))
+    return ("not", ("not", expression)) if size < 3 else expression
+
+
 def _evaluate(source: Source) -> Problem:
     """Values of variables, and an expression of them."""
     rng = source.rng
     names = rng.choice(_VARIABLES)[: rng.choices((1, 2, 3, 4), (4, 44, 40, 12))[0]]
     if len(names) == 2 and rng.random() < 0.15:
         names = rng.sample(rng.choice(_VARIABLES), 2)
+    is_training = source.split == "train"
+    if is_training and source.chance(0.4):
+        names = variables(source)[: len(names)]
     values = {name: rng.random() < 0.5 for name in names}
     expression = _random_expression(rng, names)
     bare = rng.random() < 0.3
     if isinstance(expression, str):
         expression = ("not", expression)
+    if is_training and source.chance(0.08):
+        expression = _with_not_twice(rng, expression, len(names))
     tokens = _tokens(expression, bare=bare)
     form = _BOOK.pick(source, "value")
     told = [form.format_map({"v": name, **(_TRUE if value else _FALSE)}) for name, value in values.items()]
@@ -185,8 +203,10 @@ def _evaluate(source: Source) -> Problem:
     elif len(told) == 2 and source.split == "train" and rng.random() < 0.15:
         values_text = rng.choice((" but ", " while ", ", whereas ", ", ", "; ")).join(told)
     template = _BOOK.pick(source, "evaluate")
+    if is_training and source.chance(0.25):
+        template, values_text = told_values(source, values)
     text = template.format_map({"values": values_text, "expression": _in_notation(rng, tokens)})
-    if not text[0].isupper() and text[0] not in names:
+    if not text[0].isupper() and not text.startswith(tuple(names)) and not (is_training and source.chance(0.4)):
         text = capitalised(text)
     lines = [" " + " ".join(tokens), " " + _named(list(values), list(values.values()))]
     lines += [" " + line for line in _reduction(expression, values, bare)]
@@ -427,4 +447,8 @@ _SHARES = (42, 14, 18, 20, 6)
 
 def truth(source: Source) -> Problem:
     """One problem about what is true."""
+    if source.split == "train" and source.chance(0.17):
+        if source.chance(0.35):
+            return syllogism(source)
+        return plain_statement(source, _reduction, _tokens, _value)
     return source.rng.choices(_KINDS_OF_PROBLEM, _SHARES)[0](source)

@@ -69,6 +69,11 @@ def _all_words() -> set[str]:
 _WORDS = _all_words() | {"ten", "tin", "men", "him", "hers", "gram", "tens", "sum", "yes"}
 
 
+def is_known_word(word: str) -> bool:
+    """Whether a word in small letters is one of the stories'."""
+    return word in _WORDS
+
+
 def invented_name(source: Source) -> str:
     """A name made of syllables, which is no word."""
     while (name := _syllables(source)).lower() in _WORDS:

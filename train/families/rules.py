@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from controls import DEVICES, GENERAL_ACTIONS, HAZARDS, SWITCHED, Condition, Plant, Rule
+from families.rule_plain import plain_rule
 from problem import Problem, Source
 from rulecheck import check_rule
 from storybook import capitalised
@@ -297,6 +298,8 @@ _SHARES = (46, 18, 8, 8, 20)
 
 def rule(source: Source) -> Problem:
     """One problem about rules."""
+    if source.split == "train" and source.chance(0.25):
+        return plain_rule(source)
     return source.rng.choices(_MAKERS, _SHARES)[0](source)
 
 

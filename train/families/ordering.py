@@ -244,8 +244,8 @@ def _several_numbers(source: Source, count: int) -> list[int]:
 
 def _list(source: Source, items: list[str]) -> str:
     if source.split == "train" and source.chance(0.3):
-        between = source.rng.choice(("; ", ", ", "\n", " / ", " | ", ",", " - ", "  ", " and ", ";", ", "))
-        before, after = source.rng.choice((("[", "]"), ("(", ")"), ("{", "}"), ("", ""), ("", ""), ("", "")))
+        between = source.rng.choice(("; ", ", ", "\n", " / ", " | ", ",", " - ", "  ", " and ", ";", "/", "|", " – "))
+        before, after = source.rng.choice((("[", "]"), ("(", ")"), ("{", "}"), ('"', '"'), ("", ""), ("", ""), ("", "")))
         return ("\n" if between == "\n" and not before else before) + between.join(items) + after
     style = source.rng.random()
     if style < 0.55:

@@ -6,10 +6,12 @@ import re
 
 from phrasings import as_list, in_words, load_phrasings
 from problem import Problem, Source
+from storybook import Storybook
 from verify import evaluate, read_work
 from work import calculation_key, contained_keys, div_lines, mul_lines, signed_lines, sub_lines
 
 _EXPRESSION = load_phrasings("expression")
+_SPOKEN = Storybook("spoken.txt")
 _PHRASES = {family: load_phrasings(family) for family in ("add", "sub", "mul", "div")}
 
 # How people write an operator; the frequent ways several times.
@@ -183,6 +185,8 @@ def _product_of_three(source: Source) -> Problem:
 
 def _ask(source: Source, family: str, kinds: tuple[str, ...], operator: str, a: int, b: int) -> str:
     """A question for two numbers: as an expression, alone or in a sentence, or in words of the family's own."""
+    if source.split == "train" and family != "div" and min(a, b) >= 0 and source.chance(0.25):
+        return _spoken(source, family, operator, a, b)
     a_text, b_text = _written(source, a, b)
     if source.chance(0.45):
         return source.phrase(*_PHRASES[family][source.rng.choice(kinds)]).format(a=a_text, b=b_text)
@@ -192,6 +196,65 @@ def _ask(source: Source, family: str, kinds: tuple[str, ...], operator: str, a: 
     if a_text.isalpha() or "-" in a_text[1:]:  # numbers in words go with words
         sign = {"+": " plus ", "-": " minus ", "*": " times ", "/": " divided by "}[operator]
     return _ask_for(source, f"{a_text}{sign}{b_text}")
+
+
+_PLURALS = "twos threes fours fives sixes sevens eights nines tens elevens twelves".split()
+_SEVERAL_SIGNS = {"+": ("+", " + ", " plus "), "-": ("-", " - ", " minus "), "*": ("*", "x", " x ", " × ", "×", " times ")}
+
+
+def _spoken(source: Source, family: str, operator: str, a: int, b: int) -> str:
+    """Two numbers with names, in rows, as a claim that is wrong, or asked for twice; only for training."""
+    sections = [family, family, "wrong"] if b or family != "sub" else [family, "wrong"]
+    if family == "add":
+        sections += ["add.labels"] * 3
+    if family == "sub" and a >= b:
+        sections += ["sub.labels", "sub.labels", "sub.down"]
+    if family == "mul" and 2 <= b <= 12:
+        sections += ["mul.table"]
+    if family == "mul":
+        sections += ["mul.twice"]
+    section = source.rng.choice(sections)
+    value = {"+": a + b, "-": a - b, "*": a * b}[operator]
+    wrong = abs(value) + source.rng.choice((1, -1, 2, 3, 9, 10, -10, 11, 20, -2, 100))
+    if wrong in (value, -1) or wrong < 0:
+        wrong = abs(value) + 13
+    sign = source.rng.choice(_SEVERAL_SIGNS[operator])
+    labels = source.rng.choice(_LABELS).split("/")
+    names = {"p": labels[0], "q": labels[1], "P": labels[0][0].upper() + labels[0][1:], "Q": labels[1][0].upper() + labels[1][1:]}
+    plural = _PLURALS[b - 2] if 2 <= b <= 12 else ""
+    return _SPOKEN.pick(source, section).format(a=a, b=b, e=f"{a}{sign}{b}", w=wrong, bs=plural, **names)
+
+
+_LABELS = (
+    "counter A/counter B",
+    "counter 1/counter 2",
+    "meter A/meter B",
+    "gate 1/gate 2",
+    "line A/line B",
+    "the first shelf/the second shelf",
+    "Monday/Tuesday",
+    "Saturday/Sunday",
+    "January/February",
+    "morning/afternoon",
+    "day shift/night shift",
+    "north/south",
+    "team red/team blue",
+    "hall 1/hall 2",
+    "box A/box B",
+    "left/right",
+    "today/yesterday",
+    "page 1/page 2",
+    "sensor A/sensor B",
+    "the old store/the new store",
+    "tank 1/tank 2",
+    "row 1/row 2",
+    "part one/part two",
+    "first week/second week",
+    "men/women",
+    "adults/children",
+    "the first batch/the second batch",
+    "machine A/machine B",
+)
 
 
 def _ask_for(source: Source, expression: str) -> str:

@@ -6,6 +6,8 @@ import re
 from fractions import Fraction
 
 from expression import value_of
+from families.bracketed import bracketed_task
+from families.decimals import decimal_work, said_decimal, written
 from phrasings import load_phrasings
 from problem import Problem, Source
 from steps import Work, bracketed
@@ -23,14 +25,15 @@ _PLUS_SIGNS = ("+", "+", "+", "plus")
 
 def mixed(source: Source) -> Problem:
     """Two to four operations on small numbers; every division comes out even, no step is below zero more than rarely."""
+    said = source.split == "train" and source.chance(0.45)
     while True:
-        tokens = _expression(source)
+        tokens, words = bracketed_task(source) if said else (_expression(source), None)
         work = _reduce(tokens)
-        if work is not None:
+        if work is not None and (not said or len("".join(work[0])) < 450):
             break
     text = "".join(tokens)
     lines, value = work
-    return Problem.ask("mixed", _ask(source, tokens), "\n".join(lines), str(value), [f"mixed:{text}"])
+    return Problem.ask("mixed", words or _ask(source, tokens), "\n".join(lines), str(value), [f"mixed:{text}"])
 
 
 def _expression(source: Source) -> list[str]:
@@ -73,7 +76,8 @@ def _next_operation(tokens: list[str]) -> int:
     """Where the operation stands that comes first: inside the brackets, products before sums, from the left."""
     begin, end = 0, len(tokens)
     if "(" in tokens:
-        begin, end = tokens.index("("), tokens.index(")")
+        end = tokens.index(")")
+        begin = max(at for at in range(end) if tokens[at] == "(")
     for operators in ("*/", "+-"):
         for at in range(begin, end):
             if tokens[at] in operators:
@@ -95,6 +99,10 @@ def _ask(source: Source, tokens: list[str]) -> str:
     }
     spaced = source.chance(0.6) or any(len(sign) > 2 for sign in signs.values())
     text = "".join(f" {signs[t]} " if t in signs and spaced else signs.get(t, t) for t in tokens)
+    if source.split == "train" and "(" in text and source.chance(0.1):
+        text = text.replace("(", "( ").replace(")", " )")
+    if source.split == "train" and ")*(" in "".join(tokens) and source.chance(0.2):
+        text = re.sub(r"\) ?(\*|x|×|·|times) ?\(", ")(", text)
     return _phrase(source, text)
 
 
@@ -107,26 +115,21 @@ def _phrase(source: Source, text: str) -> str:
 
 def decimal(source: Source) -> Problem:
     """Sum or difference of decimals with at most two places, or a decimal times a whole number: as whole numbers, then the point."""
+    if source.split == "train" and source.chance(0.6):
+        return said_decimal(source)
     operator = source.rng.choices("+-*", (40, 35, 25))[0]
     a, places_a = _decimal_number(source)
     if operator == "*":
         b, places_b = source.rng.randint(2, 12) if source.chance(0.6) else source.number(2, 2), 0
     else:
         b, places_b = _decimal_number(source) if source.chance(0.8) else (source.number(3), 0)
-    places = max(places_a, places_b)
-    scale_a = 0 if operator == "*" else places - places_a
-    whole_a, whole_b = a * 10**scale_a, b * 10 ** (0 if operator == "*" else places - places_b)
-    a_text, b_text = _point(a, places_a), _point(b, places_b)
-    aligned = [_fixed(whole_a, places), b_text if operator == "*" else _fixed(whole_b, places)]
-    work = Work(f" {aligned[0]}{operator}{aligned[1]}")
-    value = {"+": work.add, "-": work.subtract, "*": work.multiply}[operator](whole_a, whole_b)
-    answer = _point(value, places)
-    work.say(f"{value}/{10**places}={answer}")
+    a_text, b_text = written(a, places_a), written(b, places_b)
+    lines, answer = decimal_work(operator, (a, places_a), (b, places_b))
     signs = {"+": _PLUS_SIGNS, "-": _MINUS_SIGNS, "*": _PRODUCT_SIGNS}[operator]
     sign = source.rng.choice(signs)
     sign = f" {sign} " if len(sign) > 2 or source.chance(0.6) else sign
     key = f"decimal:{a_text}{operator}{b_text}"
-    return Problem.ask("decimal", _phrase(source, f"{a_text}{sign}{b_text}"), "\n".join(work.lines), answer, [key])
+    return Problem.ask("decimal", _phrase(source, f"{a_text}{sign}{b_text}"), "\n".join(lines), answer, [key])
 
 
 def _decimal_number(source: Source) -> tuple[int, int]:
@@ -136,17 +139,6 @@ def _decimal_number(source: Source) -> tuple[int, int]:
     before = source.number(3)
     middle = source.rng.randint(0, 9) if places == 2 else 0
     return (before * 100 + middle * 10 + last, 2) if places == 2 else (before * 10 + last, 1)
-
-
-def _fixed(number: int, places: int) -> str:
-    """number / 10^places with all its places: (1250, 2) is 12.50."""
-    sign, digits = ("-" if number < 0 else ""), str(abs(number)).rjust(places + 1, "0")
-    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
-
-
-def _point(number: int, places: int) -> str:
-    text = _fixed(number, places)
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # -- the check of the work --------------------------------------------------------------------------------------------------

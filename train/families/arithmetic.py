@@ -6,7 +6,7 @@ import re
 
 from phrasings import as_list, in_words, load_phrasings
 from problem import Problem, Source
-from storybook import Storybook
+from storybook import Storybook, capitalised
 from verify import evaluate, read_work
 from work import calculation_key, contained_keys, div_lines, mul_lines, signed_lines, sub_lines
 
@@ -219,8 +219,8 @@ def _spoken(source: Source, family: str, operator: str, a: int, b: int) -> str:
     if wrong in (value, -1) or wrong < 0:
         wrong = abs(value) + 13
     sign = source.rng.choice(_SEVERAL_SIGNS[operator])
-    labels = source.rng.choice(_LABELS).split("/")
-    names = {"p": labels[0], "q": labels[1], "P": labels[0][0].upper() + labels[0][1:], "Q": labels[1][0].upper() + labels[1][1:]}
+    first, second = source.rng.choice(_LABELS).split("/")
+    names = {"p": first, "q": second, "P": capitalised(first), "Q": capitalised(second)}
     plural = _PLURALS[b - 2] if 2 <= b <= 12 else ""
     return _SPOKEN.pick(source, section).format(a=a, b=b, e=f"{a}{sign}{b}", w=wrong, bs=plural, **names)
 
@@ -249,9 +249,9 @@ _LABELS = (
     "tank 1/tank 2",
     "row 1/row 2",
     "part one/part two",
-    "first week/second week",
-    "men/women",
-    "adults/children",
+    "week one/week two",
+    "van 1/van 2",
+    "class A/class B",
     "the first batch/the second batch",
     "machine A/machine B",
 )

@@ -72,16 +72,11 @@ def _shaped(source: Source, shape: str) -> list[str]:
 
 # -- in words ----------------------------------------------------------------------------------------------------------------
 
-_GROUPS = {
-    "+": ("the sum of {a} and {b}", "the sum of {a} and {b}", "the total of {a} and {b}", "{a} and {b} added together"),
-    "-": (
-        "the difference of {a} and {b}",
-        "the difference between {a} and {b}",
-        "{a} reduced by {b}",
-        "{a} with {b} taken away",
-    ),
-    "*": ("the product of {a} and {b}", "{a} times {b}", "{a} multiplied by {b}", "the product of {a} and {b}"),
-    "/": ("the quotient of {a} and {b}", "{a} divided by {b}", "{a} over {b}"),
+_GROUPS = {  # with a noun in front, so that they do not run into the sign
+    "+": ("the sum of {a} and {b}", "the sum of {a} and {b}", "the total of {a} and {b}"),
+    "-": ("the difference of {a} and {b}", "the difference between {a} and {b}"),
+    "*": ("the product of {a} and {b}",),
+    "/": ("the quotient of {a} and {b}", "the quotient {a} over {b}"),
 }
 
 
@@ -100,8 +95,7 @@ def _in_words(source: Source) -> tuple[list[str], str]:
         own = rng.choice(inner)
         a, b = _two(source, own)
         tokens = [a, own, b]
-        choices = [text for text in _GROUPS[own] if sign in "+-" or text.startswith("the")]  # else it runs into the sign
-        sides.append((["(", *tokens, ")"] if sign in "*/" else tokens, rng.choice(choices).format(a=a, b=b)))
+        sides.append((["(", *tokens, ")"] if sign in "*/" else tokens, rng.choice(_GROUPS[own]).format(a=a, b=b)))
     (left, left_text), (right, right_text) = sides
     texts = {"l": left_text, "r": right_text, "comma": "," if lone == 1 else ""}
     name = {"+": "add", "-": "sub", "*": "mul", "/": "div"}[sign]

@@ -72,8 +72,7 @@ def said_decimal(source: Source) -> Problem:
         numbers = [_number(source), (rng.randint(2, 12) if source.chance(0.7) else source.number(2, 2), 0)]
     else:
         numbers = _pair(source)
-        if kind == "distance" or source.chance(0.85):
-            numbers.sort(key=lambda number: -number[0] / 10 ** number[1])
+        numbers.sort(key=lambda number: -number[0] / 10 ** number[1])  # nobody has less than nothing left
         if operator == "+":
             rng.shuffle(numbers)
     texts = [written(*number) for number in numbers]
@@ -93,7 +92,8 @@ def said_decimal(source: Source) -> Problem:
                 a, b = b, a
             question = line.format(a=a, b=b)
     lines, answer = decimal_work(operator, *numbers)
-    return Problem.ask("decimal", question, "\n".join(lines), answer, [f"decimal:{operator.join(texts)}"])
+    key = operator.join(written(*number) for number in numbers)  # 7.30 is 7.3: the same calculation, held out or not
+    return Problem.ask("decimal", question, "\n".join(lines), answer, [f"decimal:{key}"])
 
 
 def _number(source: Source, places: int = 0) -> Decimal:

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures what each format costs, and prints the tables of docs/quality.md; with --write it puts them there.
 
-Usage: quality_table.py [--sambay PROGRAM] [--model FOLDER] [--limit TOKENS] [--write]
+Usage: quality_table.py [--sambay PROGRAM] [--model FOLDER] [--limit TOKENS] [--problems COUNT] [--write]
 
-  1. KL divergence and agreement with f32 over a held-out text: the problems of models/pocket with their work, which the model never saw.
-  2. Squared error of every matrix beside what PyPI's gguf package makes of it, for the formats that the package can write.
-  3. The same for all formats on the rows of tests/tensor/blocks.gguf, beside ggml's own functions: as tests/tensor/quant_test.cpp prints it.
+  1. The small model's own conversations: what it still answers, and KL divergence and agreement with bf16 while it does (`sambay eval pocket --card`).
+  2. KL divergence and agreement with f32 over a text: the held-out problems without the chat's layout, which the model never saw.
+  3. Squared error of every matrix beside what PyPI's gguf package makes of it, for the formats that the package can write.
+  4. The same for all formats on the rows of tests/tensor/blocks.gguf, beside ggml's own functions: as tests/tensor/quant_test.cpp prints it.
 
 Needs PyPI's gguf and numpy: `./check gguf` leaves a Python that has them in build/venv.
 """
@@ -31,6 +32,16 @@ def held_out_text(path):
                 families.setdefault(problem["family"], []).append(text)
     turns = max(len(texts) for texts in families.values())
     return "\n\n".join(texts[i] for i in range(turns) for texts in families.values() if i < len(texts)) + "\n"
+
+
+def conversations_table(options, folder):
+    card = os.path.join(folder, "card.json")
+    run(options, "eval", "pocket", "-m", options.model, "--card", card, "--types", ",".join(MIXES), "--limit", str(options.problems))
+    with open(card) as f:
+        types = json.load(f)["types"]
+    rows = [f"| {mix} | {100 * found['accuracy']:.1f} | " + (f"{found['kl_mean']:.7f} | {100 * found['top1_agreement']:.3f} |" if "kl_mean" in found else "- | - |")
+            for mix, found in types.items()]
+    return [f"{options.problems} held-out problems a family, answer and work both right.", "", "| type | right, % | KL mean | same first, % |", "|---|---|---|---|", *rows]
 
 
 def divergence_table(options, folder):
@@ -99,11 +110,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sambay", default=os.path.join(ROOT, "build/sambay"))
     parser.add_argument("--model", default=os.path.join(ROOT, "models/pocket"))
-    parser.add_argument("--limit", type=int, default=20000)
+    parser.add_argument("--limit", type=int, default=16384, help="tokens of the text")
+    parser.add_argument("--problems", type=int, default=25, help="problems a family")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lines = ["### Distance from f32", "", *divergence_table(options, folder), "", "### Squared error of the model's matrices over that of the gguf package's quantization", "",
+        lines = ["### In the model's own conversations", "", *conversations_table(options, folder), "", "### Distance from f32 over a text", "", *divergence_table(options, folder), "", "### Squared error of the model's matrices over that of the gguf package's quantization", "",
                  *matrix_table(options, folder), "", "### Squared error of random rows over that of ggml's functions", "", *rows_table(options)]
     text = "\n".join(lines) + "\n"
     print(text, end="")

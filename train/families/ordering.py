@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from families.size_stories import Pair, list_story, pair_story
 from phrasings import as_list, load_phrasings
 from problem import Problem, Source
 from storybook import Storybook, capitalised
@@ -23,7 +24,7 @@ _MORE_WORDS = {  # of training
     "<": ("is below", "is under", "is a smaller number than", "falls short of", "is strictly less than"),
     "=": ("is exactly", "is just as big as", "has the same value as", "is identical to", "is as much as", "matches"),
 }
-_ASKED = {"larger": ">", "smaller": "<", "greater?": ">", "less?": "<", "equal?": "=", "differ?": "!="}
+_ASKED = {"larger": ">", "smaller": "<", "greater?": ">", "less?": "<", "equal?": "=", "differ?": "!=", "atleast": ">=", "atmost": "<="}
 _TESTED = {
     "".join(re.findall(r"[a-z{}]+", line.lower()))
     for kinds in (_COMPARE, _SORT)
@@ -53,9 +54,24 @@ def comparison(source: Source) -> Problem:
         kind = source.rng.choice(("equal?", "equal?", "equal?", "differ?"))
     if kind in ("equal?", "differ?") and source.chance(0.4):
         b = a
+    told = training and kind not in ("claim", "sign") and source.chance(0.35)
+    if told and kind not in ("equal?", "differ?"):
+        if source.chance(0.15):
+            kind = source.rng.choice(("atleast", "atmost"))
+            b = a if source.chance(0.3) else b
+        elif Decimal(a) == Decimal(b) and kind in ("larger", "smaller"):
+            told = False
+    if training and a == b and "." in b and source.chance(0.4):
+        b += source.rng.choice(("0", "0", "00"))
     lines, sign = compare_lines(a, b)
     shown_a, shown_b = _written(source, a, b)
-    if kind == "claim":
+    if training and sign == "=" and "." not in a and len(a) > 3 and source.chance(0.3):
+        shown_a = f"{int(a):,}"
+    if told:
+        named = kind in ("larger", "smaller") and source.chance(0.5)
+        pair = pair_story(source, ("who." if named else "") + kind.rstrip("?"), shown_a, shown_b)
+        question, answer = pair.question, _told_answer(pair, kind, a, sign, b, lines)
+    elif kind == "claim":
         claimed = source.rng.choices((">", "<", "=", sign), (40, 40, 5, 15))[0]
         relation = source.rng.choice(_WORDS[claimed]) if source.chance(0.5) else claimed
         if training and relation != claimed and source.chance(0.5):
@@ -84,10 +100,30 @@ def comparison(source: Source) -> Problem:
             lines.append(f" {kind}: {answer}")
         else:
             claimed = _ASKED[kind]
-            answer = "yes" if claimed == sign or (claimed == "!=" and sign != "=") else "no"
+            answer = "yes" if _holds(claimed, sign) else "no"
             lines.append(f"{a}{claimed}{b}: {answer}")
     key = f"compare:{min(a, b)},{max(a, b)}"
     return Problem.ask("compare", question, "\n".join(lines), answer, [key])
+
+
+def _told_answer(pair: Pair, kind: str, a: str, sign: str, b: str, lines: list[str]) -> str:
+    """Appends the lines of a story's verdict; with names (` Anna 715, Ben 751` before all) the answer is one of them."""
+    if kind not in ("larger", "smaller"):
+        answer = "yes" if _holds(_ASKED[kind], sign) else "no"
+        lines.append(f"{a}{_ASKED[kind]}{b}: {answer}")
+        return answer
+    number = a if sign == _ASKED[kind] else b
+    if not pair.sides:
+        lines.append(f" {kind}: {number}")
+        return number
+    p, q = pair.sides
+    lines.insert(0, f" {p}: {a}, {q}: {b}")
+    lines.append(f" {kind}: {number}, {p if number == a else q}")
+    return p if number == a else q
+
+
+def _holds(claimed: str, sign: str) -> bool:
+    return {"!=": sign != "=", ">=": sign != "<", "<=": sign != ">"}.get(claimed, claimed == sign)
 
 
 def compare_lines(a: str, b: str) -> tuple[list[str], str]:
@@ -180,14 +216,17 @@ def sorting(source: Source) -> Problem:
     count = source.rng.choice((3, 5)) if kind == "median" else source.rng.randint(3, 6)
     numbers = _several_numbers(source, count)
     whole = kind in ("ascending", "descending")
-    framed = source.split == "train" and source.chance(0.5) and (whole or len(set(numbers)) == count)
-    if not framed:
+    told = source.split == "train" and source.chance(0.35)
+    framed = not told and source.split == "train" and source.chance(0.5) and (whole or len(set(numbers)) == count)
+    if told:
+        numbers, template = list_story(source, kind, count)
+    elif not framed:
         template = source.phrase(*_SORT[kind])
     elif whole:
         template = _in_frame(source, "whole", span=kind)
     else:
         template = _in_frame(source, "one", np=kind.replace(" ", "_"))
-    question = template.format(list=_list(source, list(map(str, numbers))))
+    question = template if told else template.format(list=_list(source, list(map(str, numbers))))
     choose = max if kind in ("descending", "largest", "second largest") else min
     rounds = {"largest": 1, "smallest": 1, "second largest": 2, "second smallest": 2, "median": (count + 1) // 2}
     lines, chosen = selection_lines(numbers, choose, rounds.get(kind, count))
@@ -266,6 +305,14 @@ def check_comparison(problem: Problem) -> str | None:
     """Counts and compares again, with decimals, whatever the lines say."""
     lines = problem.thinking.split("\n")
     asked = problem.keys[0].partition(":")[2].split(",")
+    answer = problem.answer
+    told = re.fullmatch(r" (.+): ([-\d.]+), (.+): ([-\d.]+)", lines[0])
+    if told:
+        best, _, name = lines[-1].partition(", ")
+        who = {told[2]: told[1], told[4]: told[3]}
+        if sorted(who) != sorted(asked) or name != answer or who.get(best.rpartition(" ")[2]) != name:
+            return f"'{lines[0]}' and '{lines[-1]}' do not give '{answer}'"
+        lines, answer = [*lines[1:-1], best], best.rpartition(" ")[2]
     stated = re.fullmatch(r"(-?[\d.]+)([<>=])(-?[\d.]+)", lines[-2])
     if not stated or sorted((stated[1], stated[3])) != sorted(asked):
         return f"'{lines[-2]}' does not compare {asked[0]} with {asked[1]}"
@@ -275,7 +322,7 @@ def check_comparison(problem: Problem) -> str | None:
     wrong = _check_digits(lines[:-2], a, b)
     if wrong:
         return wrong
-    return _check_verdict(lines[-1], a, sign, b, problem.answer)
+    return _check_verdict(lines[-1], a, sign, b, answer)
 
 
 def _check_digits(lines: list[str], a: str, b: str) -> str | None:
@@ -310,7 +357,7 @@ def _check_verdict(line: str, a: str, sign: str, b: str, answer: str) -> str | N
         right = answer == ("equal" if sign == "=" else best)
     else:
         claimed = said[0][len(a) : len(said[0]) - len(b)]
-        holds = claimed == sign or (claimed == "!=" and sign != "=")
+        holds = _holds(claimed, sign)
         right = said[0] == f"{a}{claimed}{b}" and answer in (("yes", "true") if holds else ("no", "false"))
     return None if right else f"'{line}' does not follow from {a}{sign}{b}"
 

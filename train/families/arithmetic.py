@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from families.share_stories import share_story
 from phrasings import as_list, in_words, load_phrasings
 from problem import Problem, Source
 from storybook import Storybook, capitalised
@@ -108,14 +109,24 @@ def division(source: Source) -> Problem:
         a -= a % 2
     elif source.chance(0.5 if kind == "divisible" else 0.25):
         a -= a % b
+    told = source.split == "train" and source.chance(0.35)
+    if told:
+        kind = source.rng.choices(("both", "quotient", "remainder", "divisible", "left"), (30, 25, 20, 14, 11))[0]
+        b = 12 if source.chance(0.06) else b if b > 1 else source.rng.randint(2, 12)
+        a += b if a < 2 else 0
+        if source.chance(0.4 if kind in ("divisible", "left") else 0.1):
+            a = a - a % b if a > b else b * source.rng.randint(1, 30)
     quotient, remainder = divmod(a, b)
     lines = div_lines(a, b)
     answer = f"{quotient} remainder {remainder}" if remainder else str(quotient)
     if kind == "both":
-        question = _ask(source, "div", ("both",), "/", a, b)
+        question = share_story(source, kind, a, b) if told else _ask(source, "div", ("both",), "/", a, b)
     else:
-        a_text, b_text = _written(source, a, b)
-        question = source.phrase(*_PHRASES["div"][kind]).format(a=a_text, b=b_text)
+        if told:
+            question = share_story(source, kind, a, b)
+        else:
+            a_text, b_text = _written(source, a, b)
+            question = source.phrase(*_PHRASES["div"][kind]).format(a=a_text, b=b_text)
         if kind == "quotient":
             answer = str(quotient)
             lines.append(f" quotient {answer}")
@@ -125,6 +136,9 @@ def division(source: Source) -> Problem:
         elif kind == "divisible":
             answer = "no" if remainder else "yes"
             lines.append(f" remainder {remainder}: {answer}")
+        elif kind == "left":
+            answer = "yes" if remainder else "no"
+            lines.append(f" left over {remainder}: {answer}")
     return _problem("div", question, lines, answer, calculation_key(a, "/", b))
 
 
@@ -317,8 +331,9 @@ def _check_division(problem: Problem, last: str, found, value) -> str | None:
         " remainder": str(remainder),
     }
     if ":" in last:
-        wanted = "no" if remainder else "yes"
-        right = last == f" remainder {remainder}: {wanted}" and problem.answer == wanted
+        left = last.startswith(" left over ")  # which asks the other way round
+        wanted = "yes" if left == (remainder > 0) else "no"
+        right = last == f"{' left over' if left else ' remainder'} {remainder}: {wanted}" and problem.answer == wanted
     else:
         word = "=" if last.startswith("=") else last.rpartition(" ")[0]
         right = problem.answer == answers.get(word) and (word == "=" or last == f"{word} {problem.answer}")

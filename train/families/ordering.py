@@ -23,8 +23,12 @@ _MORE_WORDS = {  # of training
     ">": ("is above", "is higher than", "beats", "is over", "is a larger number than", "is strictly greater than"),
     "<": ("is below", "is under", "is a smaller number than", "falls short of", "is strictly less than"),
     "=": ("is exactly", "is just as big as", "has the same value as", "is identical to", "is as much as", "matches"),
+    "!=": ("is not equal to", "differs from", "is different from", "is not the same as", "does not equal"),
+    ">=": ("is at least", "is no less than", "is not less than", "is greater than or equal to", "is not below"),
+    "<=": ("is at most", "is no more than", "is not more than", "is less than or equal to", "is not above"),
 }
 _ASKED = {"larger": ">", "smaller": "<", "greater?": ">", "less?": "<", "equal?": "=", "differ?": "!=", "atleast": ">=", "atmost": "<="}
+_CLAIMS = {">": "greater", "<": "less", "=": "equal", "!=": "differ"}
 _TESTED = {
     "".join(re.findall(r"[a-z{}]+", line.lower()))
     for kinds in (_COMPARE, _SORT)
@@ -54,8 +58,8 @@ def comparison(source: Source) -> Problem:
         kind = source.rng.choice(("equal?", "equal?", "equal?", "differ?"))
     if kind in ("equal?", "differ?") and source.chance(0.4):
         b = a
-    told = training and kind not in ("claim", "sign") and source.chance(0.35)
-    if told and kind not in ("equal?", "differ?"):
+    told = training and kind != "sign" and source.chance(0.35)
+    if told and kind not in ("equal?", "differ?", "claim"):
         if source.chance(0.15):
             kind = source.rng.choice(("atleast", "atmost"))
             b = a if source.chance(0.3) else b
@@ -67,7 +71,12 @@ def comparison(source: Source) -> Problem:
     shown_a, shown_b = _written(source, a, b)
     if training and sign == "=" and "." not in a and len(a) > 3 and source.chance(0.3):
         shown_a = f"{int(a):,}"
-    if told:
+    if told and kind == "claim":
+        claimed = source.rng.choice((">", ">", "<", "<", "=", "!="))
+        question = pair_story(source, "claim." + _CLAIMS[claimed], shown_a, shown_b).question
+        answer = "true" if _holds(claimed, sign) else "false"
+        lines.append(f"{a}{claimed}{b}: {answer}")
+    elif told:
         named = kind in ("larger", "smaller") and source.chance(0.5)
         pair = pair_story(source, ("who." if named else "") + kind.rstrip("?"), shown_a, shown_b)
         question, answer = pair.question, _told_answer(pair, kind, a, sign, b, lines)
@@ -75,11 +84,12 @@ def comparison(source: Source) -> Problem:
         claimed = source.rng.choices((">", "<", "=", sign), (40, 40, 5, 15))[0]
         relation = source.rng.choice(_WORDS[claimed]) if source.chance(0.5) else claimed
         if training and relation != claimed and source.chance(0.5):
+            claimed = source.rng.choice(("!=", ">=", "<=")) if source.chance(0.2) else claimed
             relation = source.rng.choice(_MORE_WORDS[claimed])
         space = "" if relation == claimed and source.chance(0.4) else " "
         claim = f"{shown_a}{space}{relation}{space}{shown_b}"
         question = source.phrase(*_COMPARE[kind]).format(claim=claim)
-        answer = "true" if claimed == sign else "false"
+        answer = "true" if _holds(claimed, sign) else "false"
         lines.append(f"{a}{claimed}{b}: {answer}")
     else:
         framed = kind == "differ?" or (training and kind != "sign" and source.chance(0.5))
@@ -219,7 +229,7 @@ def sorting(source: Source) -> Problem:
     told = source.split == "train" and source.chance(0.35)
     framed = not told and source.split == "train" and source.chance(0.5) and (whole or len(set(numbers)) == count)
     if told:
-        numbers, template = list_story(source, kind, count)
+        numbers, template, labels = list_story(source, kind, count)
     elif not framed:
         template = source.phrase(*_SORT[kind])
     elif whole:
@@ -234,6 +244,11 @@ def sorting(source: Source) -> Problem:
     if whole:
         answer = ", ".join(map(str, chosen))
         lines.append(answer)
+    if told and labels:
+        whose = dict(zip(map(str, numbers), labels))
+        lines.insert(0, " " + ", ".join(f"{label}: {number}" for number, label in whose.items()))
+        lines.append(f" {answer}: {whose[answer]}")
+        answer = whose[answer]
     return Problem.ask("sort", question, "\n".join(lines), answer, ["sort:" + ",".join(map(str, sorted(numbers)))])
 
 
@@ -367,13 +382,20 @@ def check_sorting(problem: Problem) -> str | None:
     smallest, or every line the largest."""
     lines = problem.thinking.split("\n")
     wanted = sorted(map(int, problem.keys[0].partition(":")[2].split(",")))
+    said = problem.answer
+    if lines[0].startswith(" "):  # who has which
+        whose = dict(item.split(": ")[::-1] for item in lines[0][1:].split(", "))
+        said, _, name = lines[-1][1:].partition(": ")
+        if sorted(map(int, whose)) != wanted or whose.get(said) != name or name != problem.answer:
+            return f"'{lines[0]}' and '{lines[-1]}' do not give '{problem.answer}'"
+        lines = lines[1:-1]
     first, *lines = lines
     if sorted(first.split(" "), key=int) != list(map(str, wanted)):
         return f"'{first}' does not list the numbers"
-    widths = {len(text) for line in lines[: len(lines) - (", " in problem.answer)] for text in re.findall(r"\d+", line)}
+    widths = {len(text) for line in lines[: len(lines) - (", " in said)] for text in re.findall(r"\d+", line)}
     if widths != {len(str(wanted[-1]))}:
         return f"the numbers are written with {sorted(widths)} digits"
-    whole = ", " in problem.answer
+    whole = ", " in said
     remaining, taken, directions = None, [], {min, max}
     for line in lines[: len(lines) - whole]:
         listed, _, steps = line.partition(": ")
@@ -397,9 +419,9 @@ def check_sorting(problem: Problem) -> str | None:
     if not directions:
         return "the smallest is taken in one line, the largest in another, or neither"
     if whole:
-        in_order = lines[-1] == problem.answer == ", ".join(map(str, taken)) and not remaining
+        in_order = lines[-1] == said == ", ".join(map(str, taken)) and not remaining
         return None if in_order else f"'{lines[-1]}' is not the order in which the numbers were taken"
-    return None if problem.answer == str(taken[-1]) else f"'{problem.answer}' is not what the last line took"
+    return None if said == str(taken[-1]) else f"'{said}' is not what the last line took"
 
 
 FAMILIES = {"compare": comparison, "sort": sorting}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from families.size_stories import asked_about
 from problem import Source
 from storybook import Storybook, capitalised, with_right_articles
 
@@ -73,8 +74,7 @@ def share_story(source: Source, kind: str, a: int, b: int) -> str:
         words["people"] = rng.choice(_PEOPLE)
         words["People"] = capitalised(words["people"])
     words["Things"] = capitalised(words.get("things", ""))
-    if f"{form}.fact" in _SHARES:
-        words["fact"] = _SHARES.pick(source, f"{form}.fact").format(**words)
+    fact = _SHARES.pick(source, f"{form}.fact").format(**words) if f"{form}.fact" in _SHARES else ""
     if kind == "remainder" and a % b and f"{form}.part" in _SHARES and source.chance(0.1):
         kind = "part"
-    return with_right_articles(_SHARES.pick(source, f"{form}.{kind}").format(**words))
+    return with_right_articles(asked_about(source, _SHARES.pick(source, f"{form}.{kind}"), fact, words))

@@ -21,12 +21,25 @@ _LABELS = (
 )
 
 
+def asked_about(source: Source, line: str, fact: str, words: dict) -> str:
+    """The line, filled in; when it begins with the fact, the question sometimes comes first or stands on a line of its own."""
+    rest = line.removeprefix("{fact} ")
+    if rest == line:
+        return line.format(fact=fact, **words)
+    question = rest.format(**words)
+    if question[-1] in ".?!" and not question.startswith(("So ", "And ")) and source.chance(0.15):
+        return f"{capitalised(question)} {fact}"
+    return fact + (source.rng.choice((" - ", "\n", " / ")) if source.chance(0.08) else " ") + question
+
+
 # -- lists --------------------------------------------------------------------------------------------------------------
 
 
-def list_story(source: Source, kind: str, count: int) -> tuple[list[int], str]:
-    """Numbers, and a question of that kind about them."""
+def list_story(source: Source, kind: str, count: int) -> tuple[list[int], str, list[str]]:
+    """Numbers, a question of that kind about them, and whose they are when the answer is a name."""
     rng = source.rng
+    if kind not in ("ascending", "descending", "median") and source.chance(0.3):
+        return _who(source, kind, count)
     theme = rng.choice(_THEMES)
     low, high = map(int, _LISTS.pick(source, f"{theme}.range").split())
     numbers = _in_range(source, count, low, high)
@@ -48,7 +61,33 @@ def list_story(source: Source, kind: str, count: int) -> tuple[list[int], str]:
         words["np"] = _LISTS.pick(source, section if own else kind.replace(" ", "_")).format(**words)
         words["Np"] = capitalised(words["np"])
         frame = "one"
-    return numbers, _LISTS.pick(source, frame).format(**words)
+    return numbers, _LISTS.pick(source, frame).format(**words), []
+
+
+def _who(source: Source, kind: str, count: int) -> tuple[list[int], str, list[str]]:
+    """Who has the largest, and so on; names or other labels with their numbers."""
+    rng = source.rng
+    persons = source.chance(0.75)
+    theme = rng.choice("times scores ages weights heights".split() if persons else "prices temperatures levels stock".split())
+    low, high = map(int, _LISTS.pick(source, f"{theme}.range").split())
+    numbers = _in_range(source, count, low, high)
+    labels = rng.sample(_NAMES if persons else rng.choice(_LABELS), count)
+    unit = _LISTS.pick(source, f"{theme}.unit")
+    between = rng.choice((" ", ": ", " = ", " with ", " - "))
+    items = [f"{label}{between}{number}" for label, number in zip(labels, numbers)]
+    if source.chance(0.3):
+        items = [f"{item} {unit}" for item in items]
+    words = {"things": _LISTS.pick(source, f"{theme}.name").split("/")[0], "list": as_list(items, source)}
+    words["Things"] = capitalised(words["things"])
+    high = kind.endswith("largest")
+    words["super"] = _LISTS.pick(source, f"{theme}.{'top' if high else 'low'}")
+    words["np"] = ("second " if kind.startswith("second") else "") + words["super"]
+    words["thing"] = _LISTS.pick(source, f"{theme}.name").split("/")[1]
+    section = "who" if persons else "label"
+    if persons and source.chance(0.4) and _LISTS.has(source, f"{theme}.who.{kind.replace(' ', '_')}"):
+        words["did"] = _LISTS.pick(source, f"{theme}.who.{kind.replace(' ', '_')}")
+        section = "who.did"
+    return numbers, _LISTS.pick(source, section).format(**words), labels
 
 
 def _in_range(source: Source, count: int, low: int, high: int) -> list[int]:
@@ -133,7 +172,7 @@ _SIDES = {
 
 
 def pair_story(source: Source, kind: str, a: str, b: str) -> Pair:
-    """A question of that kind (greater, less, equal, differ, larger, smaller, atleast, atmost, who.larger, who.smaller)."""
+    """A question of that kind (greater, less, equal, differ, larger, smaller, atleast, atmost, who.larger, claim.less)."""
     rng = source.rng
     if kind.startswith("at") and source.chance(0.6) or "-" in a + b:
         return Pair(_PAIRS.pick(source, f"plain.{kind}").format(a=a, b=b))
@@ -152,6 +191,6 @@ def pair_story(source: Source, kind: str, a: str, b: str) -> Pair:
     words["Who"] = capitalised(words["who"])
     words["bo"] = f"{b} {thing}" if source.chance(0.4) else b
     words["ao"] = f"{a} {thing}" if "o" in words["bo"] or source.chance(0.8) else a
-    words["fact"] = _PAIRS.pick(source, "fact").format(**words)
-    question = _PAIRS.pick(source, kind).format(**words)
+    fact = _PAIRS.pick(source, "fact").format(**words)
+    question = asked_about(source, _PAIRS.pick(source, kind), fact, words)
     return Pair(question[:1].upper() + question[1:], (p, q) if kind.startswith("who") else None)

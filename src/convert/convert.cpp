@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/atomic_file.h"
 #include "base/printable.h"
 #include "base/release_pages.h"
 #include "base/running_hash.h"
@@ -178,6 +179,9 @@ double ConvertReport::Group::relative_rms_error() const {
 }
 
 Result<ConvertReport> convert(const ConvertOptions& options) {
+  std::vector<std::string> inputs = checkpoint_files(options.model);
+  if (!options.importance_file.empty()) inputs.push_back(options.importance_file);
+  SAMBAY_TRY_VOID(refuse_output_over_input("-o", options.out_file, inputs));
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "opening the model");
   return Converter(options, checkpoint).run();
 }

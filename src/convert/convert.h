@@ -62,9 +62,10 @@ struct ConvertReport {
 
 /// Peak memory is a few MiB beside the pages that the system keeps of the files. The file is read back and
 /// compared (configuration, tokenizer, quality card, names, shapes, types, XXH3 of every tensor) before it
-/// gets its name. `out_file` may be the file that is read. Errors: those of opening, of the configuration and
-/// of match_tensors; corrupt (NaN or infinity, a tokenizer that does not fit the vocabulary, a malformed
-/// card); unsupported (a value beyond the range of the type, with tensor and element); io; cancelled.
+/// gets its name. Errors: invalid_argument (`out_file` is a file that is read); those of opening, of the
+/// configuration and of match_tensors; corrupt (NaN or infinity, a tokenizer that does not fit the
+/// vocabulary, a malformed card); unsupported (a value beyond the range of the type, with tensor and
+/// element); io; cancelled.
 Result<ConvertReport> convert(const ConvertOptions& options);
 
 /// Tables for people, with a line feed at the end of each line: by kind of tensor, and of every matrix.

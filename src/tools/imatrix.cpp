@@ -160,10 +160,9 @@ Result<ImatrixReport> write_imatrix(const ImatrixOptions& o) {
                 fmt::format("-c {}: must be 1 to {} tokens", o.chunk, kMaxChunk));
   if (o.limit < 0)
     return fail(ErrorCode::invalid_argument, fmt::format("--limit {}: must be at least 0", o.limit));
-  for (const std::string& input : {o.text_file, o.model})
-    if (is_same_file(input, o.out_file))
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("-o {} is what is read; choose another name", o.out_file));
+  std::vector<std::string> inputs = checkpoint_files(o.model);
+  inputs.push_back(o.text_file);
+  SAMBAY_TRY_VOID(refuse_output_over_input("-o", o.out_file, inputs));
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({o.threads, o.isa}), "starting");
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(o.model), "loading model");
   SAMBAY_TRY_VOID(check_run_memory(o, checkpoint));

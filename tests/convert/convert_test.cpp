@@ -153,13 +153,19 @@ TEST(Convert, OfAConvertedFileToTheSameTypeGivesTheSameBytes) {
   }
 }
 
-TEST(Convert, MayReplaceTheFileItReads) {
+TEST(Convert, RefusesToWriteOverWhatItReads) {
   const Folders folders{TinyCheckpoint("F32")};
   ASSERT_TRUE(folders.run(DType::f32).has_value());
-  const auto report = convert_to(folders.target(), folders.target(), DType::q8_0);
-  ASSERT_TRUE(report.has_value()) << report.error().message;
-  EXPECT_THAT(folders.out.names(), ElementsAre("x.gguf"));
-  EXPECT_EQ(Checkpoint::open(folders.target())->find("token_embd.weight")->type, DType::q8_0);
+  const std::string weights = folders.in.file("model.safetensors");
+  for (const auto& [model, out] : {std::pair{folders.target(), folders.target()},
+                                   std::pair{folders.in.path(), weights}, std::pair{weights, weights}}) {
+    const std::string before = read_file(out);
+    const auto report = convert_to(model, out, DType::q8_0);
+    ASSERT_FALSE(report.has_value()) << out;
+    EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(report.error().message, HasSubstr("is what is read"));
+    EXPECT_EQ(read_file(out), before);
+  }
 }
 
 TEST(Convert, ReadsShardsAndSingleFilesAlike) {

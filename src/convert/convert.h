@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/memory_plan.h"
 #include "model/tensor_table.h"
 #include "model/type_mix.h"
 #include "sambay/error.h"
@@ -67,6 +68,10 @@ struct ConvertReport {
 /// vocabulary, a malformed card); unsupported (a value beyond the range of the type, with tensor and
 /// element); io; cancelled.
 Result<ConvertReport> convert(const ConvertOptions& options);
+
+/// That of the model that convert() would write, without writing it: the configuration, the tokenizer and the
+/// card are read, the weights are not. `out_file` is not looked at. Errors: those of convert() up to there.
+Result<ModelFootprint> converted_footprint(const ConvertOptions& options);
 
 /// Tables for people, with a line feed at the end of each line: by kind of tensor, and of every matrix.
 std::string format_report(const ConvertReport& report);

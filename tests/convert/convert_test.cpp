@@ -426,6 +426,26 @@ TEST(Convert, OfALargeModelStaysSmallInMemory) {
   EXPECT_LT(most - before, kModelBytes / 8 + kShadow);
 }
 
+TEST(Convert, FootprintToldBeforehandIsThatOfTheFile) {
+  const TempFolder out;
+  for (const TypeMix& mix : {TypeMix(DType::bf16), TypeMix(DType::q8_0), *type_mix_from_name("q4_k_m")}) {
+    ConvertOptions options;
+    options.model = pocket();
+    options.out_file = out.file("pocket.gguf");
+    options.type = mix;
+    const auto told = converted_footprint(options);
+    ASSERT_TRUE(told.has_value()) << told.error().message;
+    EXPECT_THAT(out.names(), IsEmpty());
+    ASSERT_TRUE(convert(options).has_value());
+    const auto is = model_footprint(*Checkpoint::open(options.out_file));
+    EXPECT_EQ(told->weight_bytes, is->weight_bytes) << mix.name;
+    EXPECT_EQ(told->embedding_bytes, is->embedding_bytes) << mix.name;
+    EXPECT_EQ(told->vector_bytes, is->vector_bytes) << mix.name;
+    EXPECT_EQ(told->header_bytes, is->header_bytes) << mix.name;
+    std::filesystem::remove(options.out_file);
+  }
+}
+
 // --- the quality card -----------------------------------------------------------------------------------
 
 TEST(Convert, TakesTheQualityCardAlongFromFolderToGgufToGguf) {

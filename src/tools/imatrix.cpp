@@ -22,6 +22,7 @@
 #include "model/tensor_table.h"
 #include "ops/ops.h"
 #include "text/tokenizer_data.h"
+#include "text/tokenizer_memory.h"
 #include "tools/single_sequence.h"
 
 namespace sambay {
@@ -141,6 +142,15 @@ Result<void> read_text(const ImatrixOptions& o, std::span<const TokenId> ids, Mo
   return {};
 }
 
+/// Of the column sums; a projection of queries, keys and values may be multiplied with in two parts.
+int64_t sum_bytes(const SambaYConfig& config) {
+  int64_t bytes = 0;
+  for (const TensorSpec& spec : sambay_tensors(config))
+    if (spec.is_matrix)
+      bytes += static_cast<int64_t>(sizeof(double)) * spec.shape.back() * (spec.role == Role::qkv ? 2 : 1);
+  return bytes;
+}
+
 /// The run has one sequence of a piece, with the logits of a step.
 Result<void> check_run_memory(const ImatrixOptions& o, const Checkpoint& checkpoint) {
   SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
@@ -149,7 +159,10 @@ Result<void> check_run_memory(const ImatrixOptions& o, const Checkpoint& checkpo
   request.positions = o.chunk;
   request.chunk = request.logit_rows = kStepRows;
   request.threads = o.threads;
-  return check_memory(footprint, request, o.memory_limit, {nullptr, nullptr, nullptr});
+  request.tokenizer_bytes = tokenizer_memory(checkpoint, footprint.vocab);
+  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
+  request.other_bytes = saturating_add(text_memory(o.text_file), sum_bytes(config));
+  return check_memory(footprint, request, o.memory_limit, {"-c", nullptr, nullptr});
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST_F(CompareModels, HoldsTheLimitAgainstTheConvertedModelBeforeItConverts) {
   options_.converting = [&](const ConvertProgress&) { pieces++; };
   options_.b.type = DType::q8_0;
   options_.memory_limit = 2 << 20;
-  refuses(ErrorCode::out_of_memory, "--memory 2.0 MiB: needs");
+  refuses(ErrorCode::out_of_memory, "--memory 2.00 MiB: needs");
   EXPECT_EQ(pieces, 0);
   options_.memory_limit = int64_t{1} << 30;
   ASSERT_TRUE(compare_models(options_));

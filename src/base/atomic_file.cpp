@@ -4,23 +4,19 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <filesystem>
-#include <system_error>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
 
 namespace sambay {
 
-bool is_same_file(const std::string& a, const std::string& b) {
-  std::error_code error;
-  return std::filesystem::equivalent(a, b, error) && !error;
-}
 namespace {
 
 constexpr mode_t kMode = 0666;  // less the umask
@@ -41,6 +37,17 @@ std::string temporary_name(const std::string& path) {
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 }  // namespace
+
+Result<void> refuse_output_over_input(const char* option, const std::string& output,
+                                      std::span<const std::string> inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (std::filesystem::equivalent(input, output, error) && !error)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} {}: is what is read; choose another name", option, output));
+  }
+  return {};
+}
 
 Error AtomicFile::failure(const char* what, int error) const {
   if (error == ENOSPC || error == EDQUOT)

@@ -10,8 +10,11 @@
 
 namespace sambay {
 
-/// Whether both names lead to one file that exists. An output that is also an input would be lost.
-bool is_same_file(const std::string& a, const std::string& b);
+/// For every command that writes a file, before it reads anything: an output that is also an input would be
+/// lost. `option` names the output in the message; inputs that do not exist are nobody's. Errors:
+/// invalid_argument when `output` and one of `inputs` lead to one file.
+Result<void> refuse_output_over_input(const char* option, const std::string& output,
+                                      std::span<const std::string> inputs);
 
 /// Written under no name at all where the file system can (O_TMPFILE, so that even kill -9 leaves nothing),
 /// else under a temporary name beside the target that the destructor removes. commit() syncs and renames.

@@ -25,7 +25,8 @@ constexpr const char* kExamples = R"(Examples:
   sambay bench ... --csv > run.csv; sambay bench plot run.csv -o run.svg --kind depth
 
 -p, -n, -d, --batch, -t and --kv take lists (128,512); every combination is run. `read` is the share of the
-memory's bandwidth, `arith` that of the int8 multiplications, both as they were in the course of the run.)";
+memory's bandwidth, `arith` that of the multiplications: int8 for block-quantized weights, f32 for others;
+both as they were in the course of the run.)";
 
 struct BenchCommand {
   BenchOptions bench;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/convert_progress.h"
 #include "cli/memory_option.h"
 #include "cli/output.h"
 #include "cli/progress_line.h"
@@ -41,6 +42,7 @@ Result<int> run_compare(CompareCommand& o) {
   compare.progress = [&](int64_t done, int64_t total) {
     line.show(fmt::format("{} of {} tokens", done, total));
   };
+  compare.converting = [&](const ConvertProgress& progress) { show_conversion(line, progress); };
   auto report = compare_models(compare);
   line.clear();
   if (!report) return tl::unexpected(std::move(report).error());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/convert_progress.h"
 #include "cli/progress_line.h"
 #include "convert/convert.h"
 
@@ -31,12 +32,7 @@ Result<int> run_convert(ConvertCommand& command) {
     options.rules.push_back(std::move(rule));
   }
   ProgressLine line;
-  options.progress = [&line](const ConvertProgress& progress) {
-    line.show(fmt::format("{} {:3} % of {:.1f} MiB  {}", progress.verifying ? "verifying" : "writing",
-                          100 * progress.done_bytes / progress.total_bytes,
-                          static_cast<double>(progress.total_bytes) / 1048576.0,
-                          progress.tensor.substr(0, 40)));
-  };
+  options.progress = [&line](const ConvertProgress& progress) { show_conversion(line, progress); };
   options.should_stop = interrupted;
   const std::string name = options.model.empty() ? "embedded model" : options.model;
   if (isatty(2))  // elsewhere standard error is for errors: one line, or none

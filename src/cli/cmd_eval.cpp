@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "cli/command.h"
 #include "cli/embedded.h"
 #include "cli/isa_option.h"
@@ -14,6 +15,7 @@
 #include "cli/progress_line.h"
 #include "eval/card.h"
 #include "eval/scores.h"
+#include "formats/checkpoint.h"
 #include "tools/info.h"
 
 namespace sambay {
@@ -59,7 +61,16 @@ Result<int> make_card(const EvalCommand& o, const ProblemSet& set, const std::ve
   return 0;
 }
 
+/// The card that the model has may be replaced: it is what --card is for.
+Result<void> check_card_path(const EvalCommand& o) {
+  std::vector<std::string> inputs = checkpoint_files(o.eval.model);
+  std::erase_if(inputs, [](const std::string& file) { return file.ends_with("/card.json"); });
+  inputs.push_back(o.problems);
+  return refuse_output_over_input("--card", o.card, inputs);
+}
+
 Result<int> eval(const EvalCommand& o) {
+  if (!o.card.empty()) SAMBAY_TRY_VOID(check_card_path(o));
   SAMBAY_TRY(const ProblemSet set, open_problems(o), "problems");
   SAMBAY_TRY(const std::vector<Problem> problems, choose_problems(set, o.families, o.limit), "eval");
   if (!o.card.empty()) return make_card(o, set, problems);

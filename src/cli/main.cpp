@@ -107,9 +107,10 @@ std::string unknown_command(const CLI::App& app, const std::string& word) {
 /// An empty name is a variable of somebody's script that was not set, not a wish for the embedded model.
 void refuse_empty_models(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (CLI::Option* model = command->get_option_no_throw("--model"))
-      model->check(
-          [](const std::string& name) { return name.empty() ? "the name is empty" : std::string(); });
+    for (const char* name : {"--model", "A", "B"})  // the latter two are those of compare
+      if (CLI::Option* model = command->get_option_no_throw(name))
+        model->check(
+            [](const std::string& given) { return given.empty() ? "the name is empty" : std::string(); });
     refuse_empty_models(*command);
   }
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/atomic_file.h"
 #include "base/printable.h"
 #include "base/release_pages.h"
 #include "base/running_hash.h"
@@ -44,7 +45,8 @@ class Converter {
         checkpoint_(checkpoint),
         encoder_(options.threads > 0 ? options.threads : physical_core_count()) {}
 
-  Result<ConvertReport> run() {
+  /// Everything that can be known before a tensor is read.
+  Result<void> prepare() {
     SAMBAY_TRY(expected_.config, load_sambay_config(checkpoint_), "reading the configuration");
     specs_ = sambay_tensors(expected_.config);
     SAMBAY_TRY(sources_, match_tensors(checkpoint_, specs_), checkpoint_.name());
@@ -58,6 +60,19 @@ class Converter {
       SAMBAY_TRY(importance_, load_importance(options_.importance_file, specs_), "quantizing");
     }
     choose_types();
+    return {};
+  }
+
+  Result<ModelFootprint> footprint() {
+    SAMBAY_TRY_VOID(prepare());
+    std::vector<DType> types;
+    for (const GgufTensor& tensor : expected_.tensors) types.push_back(tensor.type);
+    return model_footprint(expected_.config, specs_, types,
+                           make_gguf_header(metadata(), expected_.tensors).file_bytes);
+  }
+
+  Result<ConvertReport> run() {
+    SAMBAY_TRY_VOID(prepare());
     auto created = GgufWriter::create(options_.out_file, metadata(), expected_.tensors);
     if (!created) return tl::unexpected(std::move(created).error());
     GgufWriter& writer = *created;
@@ -178,8 +193,16 @@ double ConvertReport::Group::relative_rms_error() const {
 }
 
 Result<ConvertReport> convert(const ConvertOptions& options) {
+  std::vector<std::string> inputs = checkpoint_files(options.model);
+  if (!options.importance_file.empty()) inputs.push_back(options.importance_file);
+  SAMBAY_TRY_VOID(refuse_output_over_input("-o", options.out_file, inputs));
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "opening the model");
   return Converter(options, checkpoint).run();
+}
+
+Result<ModelFootprint> converted_footprint(const ConvertOptions& options) {
+  SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "opening the model");
+  return Converter(options, checkpoint).footprint();
 }
 
 }  // namespace sambay

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/memory_plan.h"
 #include "model/tensor_table.h"
 #include "model/type_mix.h"
 #include "sambay/error.h"
@@ -62,10 +63,15 @@ struct ConvertReport {
 
 /// Peak memory is a few MiB beside the pages that the system keeps of the files. The file is read back and
 /// compared (configuration, tokenizer, quality card, names, shapes, types, XXH3 of every tensor) before it
-/// gets its name. `out_file` may be the file that is read. Errors: those of opening, of the configuration and
-/// of match_tensors; corrupt (NaN or infinity, a tokenizer that does not fit the vocabulary, a malformed
-/// card); unsupported (a value beyond the range of the type, with tensor and element); io; cancelled.
+/// gets its name. Errors: invalid_argument (`out_file` is a file that is read); those of opening, of the
+/// configuration and of match_tensors; corrupt (NaN or infinity, a tokenizer that does not fit the
+/// vocabulary, a malformed card); unsupported (a value beyond the range of the type, with tensor and
+/// element); io; cancelled.
 Result<ConvertReport> convert(const ConvertOptions& options);
+
+/// That of the model that convert() would write, without writing it: the configuration, the tokenizer and the
+/// card are read, the weights are not. `out_file` is not looked at. Errors: those of convert() up to there.
+Result<ModelFootprint> converted_footprint(const ConvertOptions& options);
 
 /// Tables for people, with a line feed at the end of each line: by kind of tensor, and of every matrix.
 std::string format_report(const ConvertReport& report);

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <memory>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,7 +21,6 @@ namespace sambay {
 namespace {
 
 constexpr int kMaxChunk = 1 << 20;
-constexpr int64_t kTextFactor = 4;  // bytes that a text's byte takes: itself, its token's id and KL at most
 using SharedCheckpoint = std::shared_ptr<const Checkpoint>;
 
 Result<void> check(const CompareOptions& o) {
@@ -41,6 +38,16 @@ Result<SharedCheckpoint> open_checkpoint(const std::string& path) {
   return std::make_shared<const Checkpoint>(std::move(opened));
 }
 
+ConvertOptions conversion(const CompareSide& side, const CompareOptions& o) {
+  ConvertOptions to;
+  to.model = side.model;
+  to.type = *side.type;
+  to.threads = o.threads;
+  to.should_stop = o.should_stop;
+  to.progress = o.converting;
+  return to;
+}
+
 /// Converts where a side asks for another type; models of one path are opened once.
 class Models {
  public:
@@ -52,12 +59,8 @@ class Models {
         scratch_ = std::make_unique<ScratchFolder>(std::move(made));
       }
       path = scratch_->file(fmt::format("{}.gguf", name));
-      ConvertOptions to;
-      to.model = side.model;
+      ConvertOptions to = conversion(side, o);
       to.out_file = path;
-      to.type = *side.type;
-      to.threads = o.threads;
-      to.should_stop = o.should_stop;
       SAMBAY_TRY(const ConvertReport converted, convert(to), "converting");
     }
     if (opened_ && path == path_) return opened_;
@@ -117,19 +120,32 @@ CompareReport::Side describe(const CompareSide& side, const Checkpoint& checkpoi
   return out;
 }
 
-/// Both sides and the text, held against the limit. A file that both read counts once.
-Result<void> check_both(const CompareOptions& o, const SharedCheckpoint& a, const SharedCheckpoint& b) {
-  SAMBAY_TRY(const ModelFootprint first, model_footprint(*a), "A");
-  SAMBAY_TRY(ModelFootprint second, model_footprint(*b), "B");
-  MemoryRequest request = TeacherForced::memory_request(o.a.kv, o.chunk, o.threads);
-  request.tokenizer_bytes = tokenizer_memory(*a, first.vocab);
-  std::error_code missing;  // an error then is found when the text is read
-  const auto text = std::filesystem::file_size(o.text_file, missing);
-  if (!missing) request.other_bytes = kTextFactor * static_cast<int64_t>(text);
-  MemoryPlan plan = plan_memory(first, request);
-  if (a == b) second.weight_bytes = {}, second.embedding_bytes = second.header_bytes = 0;
-  add_model(plan, plan_memory(second, TeacherForced::memory_request(o.b.kv, o.chunk, o.threads)));
-  return check_memory(plan, o.memory_limit);
+Result<ModelFootprint> footprint_of(const CompareSide& side, const Checkpoint& stored,
+                                    const CompareOptions& o) {
+  return side.type ? converted_footprint(conversion(side, o)) : model_footprint(stored);
+}
+
+/// Both sides as they will run and the text, held against the limit before anything is converted. A file that
+/// both read counts once.
+Result<void> check_both(const CompareOptions& o) {
+  if (o.memory_limit == 0) return {};
+  SAMBAY_TRY(const SharedCheckpoint stored_a, open_checkpoint(o.a.model), "A");
+  SAMBAY_TRY(const SharedCheckpoint stored_b, open_checkpoint(o.b.model), "B");
+  SAMBAY_TRY(const ModelFootprint first, footprint_of(o.a, *stored_a, o), "A");
+  SAMBAY_TRY(ModelFootprint second, footprint_of(o.b, *stored_b, o), "B");
+  if (o.a.model == o.b.model && !o.a.type && !o.b.type)
+    second.weight_bytes = {}, second.embedding_bytes = second.header_bytes = 0;
+  MemoryRequest asked = TeacherForced::memory_request(o.b.kv, o.chunk, o.threads);  // of B: --kv-b is advised
+  asked.tokenizer_bytes = tokenizer_memory(*stored_a, first.vocab);
+  asked.other_bytes = text_memory(o.text_file);
+  const auto plan = [&](const MemoryRequest& request) {
+    MemoryPlan both = plan_memory(second, request);
+    MemoryRequest of_a = TeacherForced::memory_request(o.a.kv, request.positions, request.threads);
+    add_model(both, plan_memory(first, of_a));
+    return both;
+  };
+  const int max_context = std::min(first.max_context, second.max_context);
+  return check_memory({max_context, plan}, asked, o.memory_limit, {"-c", "--kv-b", nullptr});
 }
 
 class Comparison {
@@ -185,10 +201,10 @@ Result<CompareReport> compare_models(const CompareOptions& o) {
   SAMBAY_TRY_VOID(check(o));
   SAMBAY_TRY(const std::unique_ptr<Ops> ops_a, make_cpu_ops({o.threads, o.a.isa}), "A");
   SAMBAY_TRY(const std::unique_ptr<Ops> ops_b, make_cpu_ops({o.threads, o.b.isa}), "B");
+  SAMBAY_TRY_VOID(check_both(o));
   Models models;
   SAMBAY_TRY(const SharedCheckpoint a, models.open(o.a, "A", o), "compare");
   SAMBAY_TRY(const SharedCheckpoint b, models.open(o.b, "B", o), "compare");
-  SAMBAY_TRY_VOID(check_both(o, a, b));
   SAMBAY_TRY(const std::vector<TokenId> ids, encode_text(o, *a, *b), "compare");
 
   CompareReport report;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "convert/convert.h"
 #include "eval/statistics.h"
 #include "model/type_mix.h"
 #include "sambay/error.h"
@@ -30,6 +31,7 @@ struct CompareOptions {
   int64_t memory_limit = 0;                                   ///< bytes; 0: none
   std::function<bool()> should_stop;                          ///< may be empty; asked every 64 tokens
   std::function<void(int64_t done, int64_t total)> progress;  ///< tokens; may be empty
+  std::function<void(const ConvertProgress&)> converting;     ///< before the text; may be empty
 };
 
 struct CompareReport {
@@ -47,10 +49,11 @@ struct CompareReport {
 };
 
 /// Every token but the first of a piece is predicted from those before it in the piece. Memory is that of the
-/// models, of 64 rows of logits of each, of the text's ids, and 4 bytes per token. Errors: invalid_argument
+/// models, of 64 rows of logits of each, of the text's ids, and 4 bytes per token; it is held against the
+/// limit before anything is converted. Errors: invalid_argument
 /// (an option, a text of fewer than two tokens); unsupported (no tokenizer, or tokenizers that differ, with
 /// the first difference); corrupt (logits that are not finite); those of opening, converting and of the text;
-/// cancelled.
+/// out_of_memory (the limit); cancelled.
 Result<CompareReport> compare_models(const CompareOptions& options);
 
 /// A table for people.

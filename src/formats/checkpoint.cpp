@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 #include "base/printable.h"
@@ -66,19 +67,20 @@ std::string hint(const std::string& folder) {
   return "";
 }
 
+struct SideFile {
+  const char* name;
+  size_t limit;
+  std::optional<std::string> CheckpointText::* to;
+};
+constexpr SideFile kSideFiles[] = {
+    {"tokenizer.json", kMaxTokenizerBytes, &CheckpointText::tokenizer},
+    {"tokenizer_config.json", kMaxTokenizerBytes, &CheckpointText::tokenizer_config},
+    {"generation_config.json", kMaxConfigBytes, &CheckpointText::generation_config},
+    {"chat_template.jinja", kMaxConfigBytes, &CheckpointText::chat_template},
+    {"card.json", kMaxConfigBytes, &CheckpointText::card},
+};
+
 Result<CheckpointText> read_side_files(const std::string& folder) {
-  struct Side {
-    const char* name;
-    size_t limit;
-    std::optional<std::string> CheckpointText::* to;
-  };
-  constexpr Side kSides[] = {
-      {"tokenizer.json", kMaxTokenizerBytes, &CheckpointText::tokenizer},
-      {"tokenizer_config.json", kMaxTokenizerBytes, &CheckpointText::tokenizer_config},
-      {"generation_config.json", kMaxConfigBytes, &CheckpointText::generation_config},
-      {"chat_template.jinja", kMaxConfigBytes, &CheckpointText::chat_template},
-      {"card.json", kMaxConfigBytes, &CheckpointText::card},
-  };
   auto config = read_text(folder + "/" + kConfig, kMaxConfigBytes);
   if (!config) return tl::unexpected(std::move(config).error());
   if (!*config)
@@ -88,7 +90,7 @@ Result<CheckpointText> read_side_files(const std::string& folder) {
                             folder, kConfig, kConfig, kWeights, kIndex, hint(folder)));
   CheckpointText text;
   text.config = **std::move(config);
-  for (const Side& side : kSides) {
+  for (const SideFile& side : kSideFiles) {
     auto content = read_text(folder + "/" + side.name, side.limit);
     if (!content) return tl::unexpected(std::move(content).error());
     text.*side.to = *std::move(content);
@@ -257,6 +259,31 @@ const GgufReader& Checkpoint::gguf() const {
 const CheckpointText& Checkpoint::text() const {
   SAMBAY_CHECK(kind_ == CheckpointKind::hugging_face, "not a Hugging Face checkpoint: " + name_);
   return text_;
+}
+
+std::vector<std::string> checkpoint_files(const std::string& path) {
+  if (path.empty()) return {"/proc/self/exe"};
+  const auto kind = kind_of(path);
+  const bool is_folder = kind && *kind == PathKind::folder;
+  std::vector<std::string> files;
+  if (!is_folder) files.push_back(path);
+  if (!is_folder && !path.ends_with(".safetensors")) return files;
+  const std::string folder = is_folder ? path : folder_of(path);
+  files.push_back(folder + "/" + kConfig);
+  for (const SideFile& side : kSideFiles) files.push_back(folder + "/" + side.name);
+  if (!is_folder) return files;
+  const std::string single = folder + "/" + kWeights, index_path = folder + "/" + kIndex;
+  files.push_back(single);
+  const auto single_kind = kind_of(single);
+  if (!single_kind || *single_kind != PathKind::missing) return files;  // as open_folder: no index is read
+  files.push_back(index_path);
+  const auto text = read_text(index_path, kMaxIndexBytes);
+  if (!text || !*text) return files;
+  std::set<std::string> shards;
+  if (const auto index = parse_safetensors_index(**text, index_path))
+    for (const auto& [tensor, shard] : *index) shards.insert(folder + "/" + shard);
+  files.insert(files.end(), shards.begin(), shards.end());
+  return files;
 }
 
 }  // namespace sambay

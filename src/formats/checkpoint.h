@@ -87,4 +87,10 @@ class Checkpoint {
   int64_t file_bytes_ = 0;
 };
 
+/// The files that Checkpoint::open(path) would read, whether they exist or not, for refuse_output_over_input:
+/// `path` itself unless it is a folder, and the weights and side files that a folder or a .safetensors file
+/// brings along. Of these only the index of shards is read. "" is the running program, which holds the
+/// embedded model. Never fails: what is wrong is found by opening.
+std::vector<std::string> checkpoint_files(const std::string& path);
+
 }  // namespace sambay

@@ -73,44 +73,64 @@ std::string largest_items(const MemoryPlan& plan) {
   return rest > 0 ? text + fmt::format(", other {}", format_byte_size(rest)) : text;
 }
 
-bool fits(const ModelFootprint& model, const MemoryRequest& request, int64_t limit) {
-  return plan_memory(model, request).total() <= limit;
+bool fits(const MemoryPlanner& planner, const MemoryRequest& request, int64_t limit) {
+  return planner.plan(request).total() <= limit;
+}
+
+int longest_context(const MemoryPlanner& planner, MemoryRequest request, int64_t limit) {
+  const auto pages_fit = [&](int pages) {
+    request.positions = std::min(pages * kPageTokens, planner.max_context);
+    return fits(planner, request, limit);
+  };
+  int low = 0, high = (planner.max_context - 1) / kPageTokens + 1;  // low fits, unless it is 0
+  while (low < high) {
+    const int middle = low + (high - low + 1) / 2;
+    if (pages_fit(middle))
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return std::min(low * kPageTokens, planner.max_context);
+}
+
+MemoryPlanner planner_of(const ModelFootprint& model) {
+  return {model.max_context, [&model](const MemoryRequest& request) { return plan_memory(model, request); }};
 }
 
 /// A round number of tokens that fits and is shorter than what was asked for; 0 when there is none.
-int shorter_context(const ModelFootprint& model, const MemoryRequest& request, int64_t limit) {
-  int longest = std::min(longest_context(model, request, limit), request.positions);
+int shorter_context(const MemoryPlanner& planner, const MemoryRequest& request, int64_t limit) {
+  int longest = std::min(longest_context(planner, request, limit), request.positions);
   if (longest >= 1024) longest = longest / 1024 * 1024;
   return longest >= kShortestContext && longest < request.positions ? longest : 0;
 }
 
-int fewer_sequences(const ModelFootprint& model, MemoryRequest request, int64_t limit) {
+int fewer_sequences(const MemoryPlanner& planner, MemoryRequest request, int64_t limit) {
   while (request.sequences > 1)
-    if (request.sequences--; fits(model, request, limit)) return request.sequences;
+    if (request.sequences--; fits(planner, request, limit)) return request.sequences;
   return 0;
 }
 
 /// "fits with -c 16384, or --kv q8_0"; "" when nothing helps.
-std::string advice(const ModelFootprint& model, const MemoryRequest& request, int64_t limit,
+std::string advice(const MemoryPlanner& planner, const MemoryRequest& request, int64_t limit,
                    const MemoryKnobs& knobs) {
   std::vector<std::string> ways;
   if (knobs.context)
-    if (const int context = shorter_context(model, request, limit))
+    if (const int context = shorter_context(planner, request, limit))
       ways.push_back(fmt::format("{} {}", knobs.context, context));
   MemoryRequest small = request;
   for (const DType type : {DType::f16, DType::q8_0}) {
     if (!knobs.kv || small.kv == DType::q8_0 || small.kv == type) continue;
     small.kv = type;
-    if (fits(model, small, limit)) {
+    if (fits(planner, small, limit)) {
       ways.push_back(fmt::format("{} {}", knobs.kv, dtype_info(type).name));
       break;
     }
   }
   if (knobs.sequences)
-    if (const int fewer = fewer_sequences(model, request, limit))
+    if (const int fewer = fewer_sequences(planner, request, limit))
       ways.push_back(fmt::format("{} {}", knobs.sequences, fewer));
   if (ways.empty() && knobs.kv && knobs.context && small.kv != request.kv)
-    if (const int context = shorter_context(model, small, limit))
+    if (const int context = shorter_context(planner, small, limit))
       ways.push_back(fmt::format("{} {} {} {}", knobs.kv, dtype_info(small.kv).name, knobs.context, context));
   return fmt::format("{}", fmt::join(ways, ", or "));
 }
@@ -178,11 +198,16 @@ MemoryPlan plan_memory(const ModelFootprint& model, const MemoryRequest& request
 
 Result<void> check_memory(const ModelFootprint& model, MemoryRequest request, int64_t limit,
                           const MemoryKnobs& knobs) {
+  return check_memory(planner_of(model), request, limit, knobs);
+}
+
+Result<void> check_memory(const MemoryPlanner& planner, MemoryRequest request, int64_t limit,
+                          const MemoryKnobs& knobs) {
   if (request.threads == 0) request.threads = physical_core_count();  // once, not in every plan
-  if (limit == 0 || fits(model, request, limit)) return {};
-  const std::string ways = advice(model, request, limit, knobs);
+  if (limit == 0 || fits(planner, request, limit)) return {};
+  const std::string ways = advice(planner, request, limit, knobs);
   return fail(ErrorCode::out_of_memory,
-              too_much(plan_memory(model, request), limit) +
+              too_much(planner.plan(request), limit) +
                   (ways.empty() ? "; only smaller weights would fit" : "; fits with " + ways));
 }
 
@@ -193,11 +218,12 @@ Result<void> check_memory(const MemoryPlan& plan, int64_t limit) {
 
 int64_t largest_total(const ModelFootprint& model, MemoryRequest request, int64_t limit) {
   if (request.threads == 0) request.threads = physical_core_count();
+  const MemoryPlanner planner = planner_of(model);
   int64_t low = request.positions, high = int64_t{request.positions} * request.sequences;
   if (limit == 0) return high;
   while (low < high) {
     request.total_positions = low + (high - low + 1) / 2;
-    if (fits(model, request, limit))
+    if (fits(planner, request, limit))
       low = request.total_positions;
     else
       high = request.total_positions - 1;
@@ -216,19 +242,7 @@ Result<void> check_prefix_bytes(const ModelFootprint& model, const MemoryRequest
 }
 
 int longest_context(const ModelFootprint& model, MemoryRequest request, int64_t limit) {
-  const auto pages_fit = [&](int pages) {
-    request.positions = std::min(pages * kPageTokens, model.max_context);
-    return fits(model, request, limit);
-  };
-  int low = 0, high = (model.max_context - 1) / kPageTokens + 1;  // low fits, unless it is 0
-  while (low < high) {
-    const int middle = low + (high - low + 1) / 2;
-    if (pages_fit(middle))
-      low = middle;
-    else
-      high = middle - 1;
-  }
-  return std::min(low * kPageTokens, model.max_context);
+  return longest_context(planner_of(model), request, limit);
 }
 
 }  // namespace sambay

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -89,6 +90,13 @@ struct MemoryKnobs {
 /// Holds a plan against a limit in bytes (0: none). Errors: out_of_memory, with what takes how much and which
 /// options would make it fit.
 Result<void> check_memory(const ModelFootprint& model, MemoryRequest request, int64_t limit,
+                          const MemoryKnobs& knobs);
+/// What a command runs that is more than one model: its plan for a request, and the longest context of all.
+struct MemoryPlanner {
+  int max_context = 0;
+  std::function<MemoryPlan(const MemoryRequest&)> plan;
+};
+Result<void> check_memory(const MemoryPlanner& planner, MemoryRequest request, int64_t limit,
                           const MemoryKnobs& knobs);
 /// The same for a plan that nobody can make smaller.
 Result<void> check_memory(const MemoryPlan& plan, int64_t limit);

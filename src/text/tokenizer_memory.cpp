@@ -1,7 +1,11 @@
 #include "text/tokenizer_memory.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "text/tokenizer_data.h"
 #include "text/tokenizer_impl.h"
@@ -21,6 +25,13 @@ int64_t tokenizer_memory(const Checkpoint& checkpoint, int vocab) {
   const int64_t merges = tokens * static_cast<int64_t>(sizeof(TokenizerData::Merge) + sizeof(TokenId));
   return texts + merges + slots * static_cast<int64_t>(sizeof(uint64_t)) +  // MergeTable
          slots * 16;                                                        // TokenIndex
+}
+
+int64_t text_memory(const std::string& path) {
+  constexpr int64_t kFactor = 4;  // of a text's byte: itself, and its share of eight bytes for a token
+  std::error_code missing;
+  const auto bytes = std::filesystem::file_size(path, missing);
+  return missing ? 0 : kFactor * static_cast<int64_t>(std::min<uintmax_t>(bytes, INT64_MAX / kFactor));
 }
 
 }  // namespace sambay

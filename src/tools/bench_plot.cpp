@@ -236,9 +236,7 @@ Result<Chart> plot_bench(std::span<const BenchRow> rows, PlotKind kind, std::str
 }
 
 Result<void> plot_bench_file(const std::string& csv, const std::string& svg, PlotKind kind) {
-  if (is_same_file(csv, svg))
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("bench plot: -o {} is the CSV itself; choose another name", svg));
+  SAMBAY_TRY_VOID(refuse_output_over_input("-o", svg, {&csv, 1}));
   SAMBAY_TRY(const std::vector<BenchRow> rows, read_bench_csv(csv), "bench plot");
   SAMBAY_TRY(const Chart chart, plot_bench(rows, kind, csv), "bench plot");
   SAMBAY_TRY(AtomicFile file, AtomicFile::create(svg), "bench plot");

@@ -50,10 +50,11 @@ std::string bench_table_profile(const BenchResult& r) {
     text += fmt::format("  {:<34} {:>7} {:>10.2f} {:>7}", op.op, op.calls, 1e3 * op.seconds,
                         percent(op.seconds / r.profile_seconds));
     const double bytes = op.weight_bytes / op.seconds, multiply_adds = op.multiply_adds / op.seconds;
+    const double arithmetic = op.is_int8 ? r.ceilings.int8 : r.ceilings.f32;
     if (op.multiply_adds > 0)
       text +=
           fmt::format(" {:>8.1f} {:>6} {:>9.1f} {:>6}", bytes / 1e9, percent(bytes / r.ceilings.read_bytes),
-                      multiply_adds / 1e9, percent(multiply_adds / r.ceilings.int8));
+                      multiply_adds / 1e9, percent(multiply_adds / arithmetic));
     text += "\n";
   }
   return text + fmt::format("  {:<34} {:>7} {:>10.2f} {:>7}\n\n", "between ops", "", 1e3 * rest,

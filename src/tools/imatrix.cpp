@@ -22,6 +22,7 @@
 #include "model/tensor_table.h"
 #include "ops/ops.h"
 #include "text/tokenizer_data.h"
+#include "text/tokenizer_memory.h"
 #include "tools/single_sequence.h"
 
 namespace sambay {
@@ -141,6 +142,15 @@ Result<void> read_text(const ImatrixOptions& o, std::span<const TokenId> ids, Mo
   return {};
 }
 
+/// Of the column sums; a projection of queries, keys and values may be multiplied with in two parts.
+int64_t sum_bytes(const SambaYConfig& config) {
+  int64_t bytes = 0;
+  for (const TensorSpec& spec : sambay_tensors(config))
+    if (spec.is_matrix)
+      bytes += static_cast<int64_t>(sizeof(double)) * spec.shape.back() * (spec.role == Role::qkv ? 2 : 1);
+  return bytes;
+}
+
 /// The run has one sequence of a piece, with the logits of a step.
 Result<void> check_run_memory(const ImatrixOptions& o, const Checkpoint& checkpoint) {
   SAMBAY_TRY(const ModelFootprint footprint, model_footprint(checkpoint), "loading model");
@@ -149,7 +159,10 @@ Result<void> check_run_memory(const ImatrixOptions& o, const Checkpoint& checkpo
   request.positions = o.chunk;
   request.chunk = request.logit_rows = kStepRows;
   request.threads = o.threads;
-  return check_memory(footprint, request, o.memory_limit, {nullptr, nullptr, nullptr});
+  request.tokenizer_bytes = tokenizer_memory(checkpoint, footprint.vocab);
+  SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");
+  request.other_bytes = saturating_add(text_memory(o.text_file), sum_bytes(config));
+  return check_memory(footprint, request, o.memory_limit, {"-c", nullptr, nullptr});
 }
 
 }  // namespace
@@ -160,10 +173,9 @@ Result<ImatrixReport> write_imatrix(const ImatrixOptions& o) {
                 fmt::format("-c {}: must be 1 to {} tokens", o.chunk, kMaxChunk));
   if (o.limit < 0)
     return fail(ErrorCode::invalid_argument, fmt::format("--limit {}: must be at least 0", o.limit));
-  for (const std::string& input : {o.text_file, o.model})
-    if (is_same_file(input, o.out_file))
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("-o {} is what is read; choose another name", o.out_file));
+  std::vector<std::string> inputs = checkpoint_files(o.model);
+  inputs.push_back(o.text_file);
+  SAMBAY_TRY_VOID(refuse_output_over_input("-o", o.out_file, inputs));
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({o.threads, o.isa}), "starting");
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(o.model), "loading model");
   SAMBAY_TRY_VOID(check_run_memory(o, checkpoint));

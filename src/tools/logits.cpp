@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "formats/checkpoint.h"
 #include "formats/safetensors.h"
 #include "model/memory_plan.h"
@@ -167,6 +168,9 @@ TokenId argmax(std::span<const float> logits) {
 
 Result<void> write_logits(const LogitsOptions& options, const std::function<bool()>& stop) {
   SAMBAY_TRY_VOID(check(options));
+  std::vector<std::string> inputs = checkpoint_files(options.model);
+  inputs.push_back(options.ids_file);
+  SAMBAY_TRY_VOID(refuse_output_over_input("--out", options.out_file, inputs));
   SAMBAY_TRY(const std::unique_ptr<Ops> ops, make_cpu_ops({options.threads, options.isa}), "starting");
   SAMBAY_TRY(const Checkpoint checkpoint, Checkpoint::open(options.model), "loading model");
   SAMBAY_TRY(const SambaYConfig config, load_sambay_config(checkpoint), "loading model");

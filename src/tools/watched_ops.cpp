@@ -36,8 +36,9 @@ std::vector<OpTime> WatchedOps::times() const {
     OpTime time{kind.op, sum.calls, sum.seconds};
     if (kind.rows > 0) {
       time.op += fmt::format(" {} {}x{}", dtype_info(kind.type).name, kind.cols, kind.rows);
-      time.weight_bytes =
-          static_cast<double>(sum.calls * cpu_placed_bytes(kind.type, kind.rows, kind.cols).bytes);
+      const PlacedBytes placed = cpu_placed_bytes(kind.type, kind.rows, kind.cols);
+      time.weight_bytes = static_cast<double>(sum.calls * placed.bytes);
+      time.is_int8 = placed.is_copy;
       time.multiply_adds = static_cast<double>(sum.inputs) * static_cast<double>(kind.cols * kind.rows);
     }
     times.push_back(std::move(time));

@@ -22,6 +22,7 @@ struct OpTime {
   int64_t calls = 0;
   double seconds = 0;
   double weight_bytes = 0, multiply_adds = 0;  ///< of matmul: read where the weights lie, and done
+  bool is_int8 = false;                        ///< the multiply-adds are, as in model_work.h
 };
 
 /// One thread at a time, as Ops.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -232,6 +233,24 @@ TEST_P(AtomicFileDeathTest, WritingAfterCommitIsABug) {
   AtomicFile file = *create(folder_.file("out"));
   ASSERT_TRUE(file.commit());
   EXPECT_DEATH((void)file.write(bytes("x")), "bug at");
+}
+
+TEST(RefuseOutputOverInput, KnowsAFileByWhateverName) {
+  const TempFolder folder;
+  folder.write("in", "kept");
+  folder.write("else", "");
+  std::filesystem::create_symlink("in", folder.file("link"));
+  std::filesystem::create_hard_link(folder.file("in"), folder.file("twin"));
+  const std::vector<std::string> inputs = {"", folder.file("missing"), folder.file("in")};
+  for (const std::string name : {"in", "link", "twin", "./in"}) {
+    const auto status = refuse_output_over_input("-o", folder.file(name), inputs);
+    ASSERT_FALSE(status) << name;
+    EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(status.error().message, "-o " + folder.file(name) + ": is what is read; choose another name");
+  }
+  for (const std::string name : {"else", "missing", "new"})
+    EXPECT_TRUE(refuse_output_over_input("-o", folder.file(name), inputs)) << name;
+  EXPECT_TRUE(refuse_output_over_input("-o", "", inputs));
 }
 
 }  // namespace

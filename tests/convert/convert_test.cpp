@@ -153,13 +153,19 @@ TEST(Convert, OfAConvertedFileToTheSameTypeGivesTheSameBytes) {
   }
 }
 
-TEST(Convert, MayReplaceTheFileItReads) {
+TEST(Convert, RefusesToWriteOverWhatItReads) {
   const Folders folders{TinyCheckpoint("F32")};
   ASSERT_TRUE(folders.run(DType::f32).has_value());
-  const auto report = convert_to(folders.target(), folders.target(), DType::q8_0);
-  ASSERT_TRUE(report.has_value()) << report.error().message;
-  EXPECT_THAT(folders.out.names(), ElementsAre("x.gguf"));
-  EXPECT_EQ(Checkpoint::open(folders.target())->find("token_embd.weight")->type, DType::q8_0);
+  const std::string weights = folders.in.file("model.safetensors");
+  for (const auto& [model, out] : {std::pair{folders.target(), folders.target()},
+                                   std::pair{folders.in.path(), weights}, std::pair{weights, weights}}) {
+    const std::string before = read_file(out);
+    const auto report = convert_to(model, out, DType::q8_0);
+    ASSERT_FALSE(report.has_value()) << out;
+    EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(report.error().message, HasSubstr("is what is read"));
+    EXPECT_EQ(read_file(out), before);
+  }
 }
 
 TEST(Convert, ReadsShardsAndSingleFilesAlike) {
@@ -418,6 +424,26 @@ TEST(Convert, OfALargeModelStaysSmallInMemory) {
   constexpr int64_t kShadow = 0;
 #endif
   EXPECT_LT(most - before, kModelBytes / 8 + kShadow);
+}
+
+TEST(Convert, FootprintToldBeforehandIsThatOfTheFile) {
+  const TempFolder out;
+  for (const TypeMix& mix : {TypeMix(DType::bf16), TypeMix(DType::q8_0), *type_mix_from_name("q4_k_m")}) {
+    ConvertOptions options;
+    options.model = pocket();
+    options.out_file = out.file("pocket.gguf");
+    options.type = mix;
+    const auto told = converted_footprint(options);
+    ASSERT_TRUE(told.has_value()) << told.error().message;
+    EXPECT_THAT(out.names(), IsEmpty());
+    ASSERT_TRUE(convert(options).has_value());
+    const auto is = model_footprint(*Checkpoint::open(options.out_file));
+    EXPECT_EQ(told->weight_bytes, is->weight_bytes) << mix.name;
+    EXPECT_EQ(told->embedding_bytes, is->embedding_bytes) << mix.name;
+    EXPECT_EQ(told->vector_bytes, is->vector_bytes) << mix.name;
+    EXPECT_EQ(told->header_bytes, is->header_bytes) << mix.name;
+    std::filesystem::remove(options.out_file);
+  }
 }
 
 // --- the quality card -----------------------------------------------------------------------------------

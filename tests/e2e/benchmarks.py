@@ -85,6 +85,8 @@ def bench_refuses_what_cannot_be_measured():
     refuses(3, "bench", "/no/such/model", says="/no/such/model")
     for command in (["run", "-m", "", "hello"], ["eval", "pocket", "-m", ""], ["bench", "serve", "-m", ""]):
         refuses(2, *command, says=["--model", "empty"])  # a script's variable that was not set
+    for name, models in (("A", ["", ""]), ("A", [""]), ("B", ["pocket", ""])):
+        refuses(2, "compare", *models, "--text", "README.md", says=[f"{name}: ", "empty"])
     for command in ("imatrix", "compare"):
         refuses(2, command, "--text", "README.md", "--limit", "99999999999999999999", says="--limit")
 

@@ -235,6 +235,12 @@ def every_command_that_loads_a_model_knows_memory():
         assert run(*command, "--memory", "1G")[0] == 0, command
         for wrong in ("0", "0K", "-1G", "12X", "G", "3..5G", "", "1e3", "9999999999999T", "nan"):
             refuses(2, *command, f"--memory={wrong}", says="--memory")
+    sparse = os.path.join(SCRATCH, "a-large-text.txt")  # counted before it is read
+    with open(sparse, "wb") as f:
+        f.truncate(1 << 30)
+    for command in (["compare"], ["imatrix", "-o", out]):
+        assert "fits with -c " in run(*command, "--text", text, "-c", "1048576", "--memory", "200M")[2], command
+        refuses(4, *command, "--text", sparse, "--memory", "1G", says="what the command keeps 4.00 GiB")
     assert "--parallel" in run("eval", "pocket", "--parallel", "500", "--memory", "100M")[2]
     refuses(4, "bench", "--synthetic", "phi4-mini-flash", "--memory", "3G", says=["--memory", "needs 4."])
     huge = ["--synthetic", "phi4-mini-flash", "--type", "q4_0", "-d", "65536", "--batch", "1024"]  # without a limit: no machine has that

@@ -54,6 +54,26 @@ def quantize_refuses_what_it_cannot_do():
 
 
 @check
+def what_is_read_is_never_written_over():
+    model, text = folder(), os.path.join(SCRATCH, "what-is-read.txt")
+    with open(text, "w") as f:
+        f.write("[1, 2]")
+    weights, tokenizer = os.path.join(model, "model.safetensors"), os.path.join(model, "tokenizer.json")
+    matrix = os.path.join(model, "imatrix.safetensors")  # beside the weights, and none of the model's files
+    for _ in range(2):
+        assert run("imatrix", model, "--text", text, "-o", matrix)[0] == 0
+    before = {path: open(path, "rb").read() for path in (text, weights, tokenizer, matrix)}
+    imatrix, logits, card = ["imatrix", "--text", text], ["logits", "--ids", text], ["eval", "pocket", "--limit", "1", "-m", model, "--card"]
+    for command in (["quantize", model, "-o", weights], ["convert", model, "-o", tokenizer], ["convert", weights, "-o", weights],
+                    ["quantize", model, "--imatrix", matrix, "-o", matrix], [*logits, "--out", text], [*logits, model, "-o", weights],
+                    [*imatrix, "-o", text], [*imatrix, model, "-o", weights], [*imatrix, model, "-o", tokenizer], [*card, weights],
+                    [*card, text, "--problems", text]):
+        refuses(2, *command, says="is what is read")
+    for path, content in before.items():
+        assert open(path, "rb").read() == content, path
+
+
+@check
 def an_importance_matrix_is_made_and_used():
     text, matrix = os.path.join(SCRATCH, "calibration.txt"), os.path.join(SCRATCH, "imatrix.safetensors")
     with open(text, "w") as f:

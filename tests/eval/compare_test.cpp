@@ -116,6 +116,30 @@ TEST_F(CompareModels, SeesKvTypesTypesAndInstructionSets) {
   EXPECT_GT(type->divergence.top5_agreement(), 0.5);
 }
 
+TEST_F(CompareModels, HoldsTheLimitAgainstTheConvertedModelBeforeItConverts) {
+  int pieces = 0;
+  options_.converting = [&](const ConvertProgress&) { pieces++; };
+  options_.b.type = DType::q8_0;
+  options_.memory_limit = 2 << 20;
+  refuses(ErrorCode::out_of_memory, "--memory 2.00 MiB: needs");
+  EXPECT_EQ(pieces, 0);
+  options_.memory_limit = int64_t{1} << 30;
+  ASSERT_TRUE(compare_models(options_));
+  EXPECT_GT(pieces, 0);
+}
+
+TEST_F(CompareModels, AdvisesAShorterPieceThatFits) {
+  options_.chunk = 1 << 20;
+  options_.memory_limit = 200 << 20;  // the models take some 30 MiB, a million positions gigabytes
+  const auto refused = compare_models(options_);
+  ASSERT_FALSE(refused);
+  const std::string& message = refused.error().message;
+  const size_t at = message.find("fits with -c ");
+  ASSERT_NE(at, std::string::npos) << message;
+  options_.chunk = std::stoi(message.substr(at + 13));
+  EXPECT_TRUE(compare_models(options_)) << message;
+}
+
 TEST_F(CompareModels, RefusesOtherTokenizersNamingTheFirstDifference) {
   const test::TempFolder changed;
   for (const char* name :

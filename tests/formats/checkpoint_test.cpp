@@ -22,6 +22,9 @@ using test::bytes_of;
 using test::GgufBytes;
 using test::safetensors_bytes;
 using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -243,6 +246,30 @@ TEST(CheckpointDeathTest, AskingAGgufForItsTextIsABug) {
   const Checkpoint checkpoint = *Checkpoint::from_gguf_memory(bytes_of(gguf), "memory");
   EXPECT_EQ(checkpoint.name(), "memory");
   EXPECT_DEATH((void)checkpoint.text(), "bug at");
+}
+
+// ---- checkpoint_files ----
+
+TEST_F(CheckpointTest, FilesAreTheWeightsAndTheSideFiles) {
+  folder_.write("model.safetensors", "");
+  write_shards();  // which nobody reads beside a model.safetensors
+  EXPECT_THAT(checkpoint_files(folder_.path()),
+              AllOf(Contains(folder_.file("model.safetensors")), Contains(folder_.file("config.json")),
+                    Contains(folder_.file("tokenizer.json")), Not(Contains(EndsWith("model-1.safetensors"))),
+                    Not(Contains(EndsWith("imatrix.safetensors")))));
+  EXPECT_THAT(checkpoint_files(folder_.file("other.safetensors")),
+              AllOf(Contains(folder_.file("other.safetensors")), Contains(folder_.file("config.json")),
+                    Not(Contains(folder_.file("model.safetensors")))));
+  EXPECT_THAT(checkpoint_files(folder_.file("x.gguf")), ElementsAre(folder_.file("x.gguf")));
+}
+
+TEST_F(CheckpointTest, FilesOfAShardedModelAreItsShards) {
+  write_shards();
+  EXPECT_THAT(checkpoint_files(folder_.path()), AllOf(Contains(folder_.file("model.safetensors.index.json")),
+                                                      Contains(folder_.file("model-1.safetensors")),
+                                                      Contains(folder_.file("model-2.safetensors"))));
+  folder_.write("model.safetensors.index.json", "{");
+  EXPECT_THAT(checkpoint_files(folder_.path()), Not(Contains(EndsWith("model-1.safetensors"))));
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ TEST(WatchedOps, CountCallsAndWorkOfEachShape) {
   EXPECT_EQ(product->calls, 3);
   EXPECT_EQ(product->multiply_adds, 3 * 3 * 2 * 2);
   EXPECT_EQ(product->weight_bytes, 3 * 4 * sizeof(float));
+  EXPECT_FALSE(product->is_int8);
   const auto sum = std::ranges::find(times, "add", &OpTime::op);
   ASSERT_NE(sum, times.end());
   EXPECT_EQ(sum->calls, 1);

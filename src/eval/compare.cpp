@@ -15,6 +15,7 @@
 #include "model/sambay_config.h"
 #include "text/tokenizer_data.h"
 #include "text/tokenizer_difference.h"
+#include "tensor/packed_weight.h"
 #include "text/tokenizer_memory.h"
 
 namespace sambay {
@@ -125,16 +126,24 @@ Result<ModelFootprint> footprint_of(const CompareSide& side, const Checkpoint& s
   return side.type ? converted_footprint(conversion(side, o)) : model_footprint(stored);
 }
 
-/// Both sides as they will run and the text, held against the limit before anything is converted. A file that
-/// both read counts once.
+/// What a second model loaded from the same file adds: pages of the file count once, but panels are laid out
+/// by each.
+ModelFootprint second_of_one_file(ModelFootprint model) {
+  for (const DTypeInfo& info : all_dtypes())
+    if (!packed_format(info.type)) model.weight_bytes[static_cast<size_t>(info.type)] = 0;
+  if (!packed_format(model.embedding_type)) model.embedding_bytes = 0;
+  model.header_bytes = 0;
+  return model;
+}
+
+/// Both sides as they will run and the text, held against the limit before anything is converted.
 Result<void> check_both(const CompareOptions& o) {
   if (o.memory_limit == 0) return {};
   SAMBAY_TRY(const SharedCheckpoint stored_a, open_checkpoint(o.a.model), "A");
   SAMBAY_TRY(const SharedCheckpoint stored_b, open_checkpoint(o.b.model), "B");
   SAMBAY_TRY(const ModelFootprint first, footprint_of(o.a, *stored_a, o), "A");
   SAMBAY_TRY(ModelFootprint second, footprint_of(o.b, *stored_b, o), "B");
-  if (o.a.model == o.b.model && !o.a.type && !o.b.type)
-    second.weight_bytes = {}, second.embedding_bytes = second.header_bytes = 0;
+  if (o.a.model == o.b.model && !o.a.type && !o.b.type) second = second_of_one_file(second);
   MemoryRequest asked = TeacherForced::memory_request(o.b.kv, o.chunk, o.threads);  // of B: --kv-b is advised
   asked.tokenizer_bytes = tokenizer_memory(*stored_a, first.vocab);
   asked.other_bytes = text_memory(o.text_file);

@@ -128,6 +128,32 @@ TEST_F(CompareModels, HoldsTheLimitAgainstTheConvertedModelBeforeItConverts) {
   EXPECT_GT(pieces, 0);
 }
 
+/// MiB that comparing the two would need.
+double needed(CompareOptions options, const std::string& a, const std::string& b) {
+  options.a.model = a, options.b.model = b;
+  options.memory_limit = 1 << 20;
+  const auto refused = compare_models(options);
+  const std::string message = refused ? "needs 0" : refused.error().message;
+  return std::stod(message.substr(message.find("needs ") + 6));
+}
+
+TEST_F(CompareModels, CountsPanelsOfOneFileForBothSidesAndItsPagesOnce) {
+  for (const DType type : {DType::bf16, DType::q8_0}) {
+    ConvertOptions to;
+    to.model = test::pocket();
+    to.type = type;
+    to.out_file = folder_.file("a.gguf");
+    ASSERT_TRUE(convert(to));
+    folder_.write("b.gguf", test::read_file(to.out_file));
+    const double one = needed(options_, folder_.file("a.gguf"), folder_.file("a.gguf"));
+    const double two = needed(options_, folder_.file("a.gguf"), folder_.file("b.gguf"));
+    if (type == DType::bf16)
+      EXPECT_LT(one, two - 10);  // the matrices take 11 MiB
+    else
+      EXPECT_NEAR(one, two, 0.5);  // headers, the vocabulary in them, and the scan's vectors in bf16
+  }
+}
+
 TEST_F(CompareModels, AdvisesAShorterPieceThatFits) {
   options_.chunk = 1 << 20;
   options_.memory_limit = 200 << 20;  // the models take some 30 MiB, a million positions gigabytes

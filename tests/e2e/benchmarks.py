@@ -292,6 +292,17 @@ def peers_are_measured_in_turn_and_compared():
             assert len(own) == 2 and ratio["min"] <= ratio["median"] <= ratio["max"]
     assert "decode 3 at 50 x 2" in out and "decode 3 at 50 q8_0" in out and "llama.cpp tokens/s" in out, out
 
+    picture = os.path.join(SCRATCH, "peers.svg")
+    draw = lambda *args: subprocess.run([sys.executable, "-B", os.path.join(os.path.dirname(PEERS), "picture.py"), *args], capture_output=True, text=True)
+    assert draw(report, picture).returncode == 0
+    drawn = xml.parse(picture).getroot()
+    texts = ["".join(node.itertext()) for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert "decode, 2 sequences at 50" in texts and "decode at 50, q8_0 cache" in texts and "prefill of 8" in texts, texts
+    dots = sum(1 for _ in drawn.iter("{http://www.w3.org/2000/svg}circle"))
+    assert dots == 3 + sum(len(r["ratios"]) for r in results), dots  # the legend's, and one for each ratio
+    refused = draw(PROGRAM + ".none", picture)
+    assert refused.returncode == 1 and "No such file" in refused.stderr, refused.stderr
+
 
 @check
 def peers_that_cannot_run_are_named():

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 export CCACHE_DIR=$PWD/build/.ccache CCACHE_MAXSIZE=1G CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_SLOPPINESS=pch_defines,time_macros # as ccache asks for where headers are precompiled
 
 # configure DIRECTORY [-DNAME=VALUE]...: needed once; after that ninja itself sees changed CMake files. Options that an
 # earlier call set and this one does not name stay as they are, so that ./run after ./check has nothing to build.

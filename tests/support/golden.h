@@ -15,7 +15,7 @@
 namespace sambay::test {
 
 inline std::string golden_path(const std::string& name) {
-  return std::string(SAMBAY_TEST_DATA) + "/golden/" + name;
+  return SAMBAY_TEST_DATA "/golden/" + name;
 }
 
 /// All arrays of a safetensors file by name.

@@ -18,6 +18,7 @@ try:
     import tokenizers  # noqa: F401
     import torch
 
+    from checkpoint import load_weights, save_weights
     from ops import Layout, NativeOps, PlainOps
     from sambay import Batch, Shape, forward, initial_weights, is_matrix
     from optimizer import Optimizer, orthogonal
@@ -265,6 +266,19 @@ class Runs(unittest.TestCase):
         self.assertIn("fc1", self.train(wider, out, status=2))
         (out / "one" / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not json at all")
         self.assertIn("not a safetensors file", self.train(recipe, out, status=2))
+
+    def test_averages_weights_by_their_shares(self):
+        recipe = self.recipe("averaged", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])
+        shape, a, b, out = Shape(**TINY), self.folder / "a.safetensors", self.folder / "b.safetensors", self.folder / "c.safetensors"
+        for seed, path in ((1, a), (2, b)):
+            save_weights(path, initial_weights(shape, seed))
+        self.call("average.py", "--recipe", recipe, "--out", out, f"0.25={a}", f"0.75={b}")
+        one, other, mean = (load_weights(path, shape) for path in (a, b, out))
+        for name, value in mean.items():
+            self.assertTrue(torch.equal(value, (0.25 * one[name] + 0.75 * other[name]).bfloat16().float()), name)
+        for parts, said in (((f"0.5={a}",), "make 0.5 together"), ((f"1={a}.none",), "No such file"), ((f"1={recipe}",), "not a safetensors file")):
+            self.assertIn(said, self.call("average.py", "--recipe", recipe, "--out", self.folder / "none", *parts, status=1))
+        self.assertFalse((self.folder / "none").exists())
 
     def test_exports_a_folder_that_evaluate_reads(self):
         recipe = self.recipe("whole", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])

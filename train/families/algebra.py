@@ -5,6 +5,7 @@ from __future__ import annotations
 from equation_check import check
 from equation_text import STYLES, STYLES_WITH_TIMES, plus, term
 from families.equation_forms import another_equation
+from families.goods import two_goods
 from families.pair_stories import pair_story
 from families.pairs import Row, name_of, solve_pair
 from families.riddles import riddle, said
@@ -374,21 +375,6 @@ def _two_names(source: Source) -> list[str]:
     return source.rng.sample(TRAIN_NAMES if source.split == "train" else TEST_NAMES, 2)
 
 
-# Singular; every plural is regular. The two of a pair can be had in one purchase.
-TRAIN_GOODS = (
-    ("pen", "book"), ("apple", "banana"), ("coffee", "tea"), ("burger", "drink"), ("pencil", "ruler"), ("cup", "plate"),
-    ("shirt", "tie"), ("chair", "table"), ("cake", "cookie"), ("melon", "lemon"), ("ball", "bat"), ("rose", "tulip"),
-    ("notebook", "eraser"), ("pizza", "soda"), ("bolt", "nut"), ("lamp", "candle"), ("stamp", "card"), ("hat", "scarf"),
-)  # fmt: skip
-TEST_GOODS = (
-    ("orange", "pear"),
-    ("fork", "spoon"),
-    ("muffin", "juice"),
-    ("folder", "marker"),
-    ("sock", "belt"),
-)
-
-
 def purchases(source: Source) -> Problem:
     """Two pens and three books cost 16, five pens and a book cost 14."""
     rng = source.rng
@@ -398,9 +384,7 @@ def purchases(source: Source) -> Problem:
         if a * e != d * b:
             break
     rows = (a, b, a * p + b * q), (d, e, d * p + e * q)
-    one, two = rng.choice(TRAIN_GOODS if source.split == "train" else TEST_GOODS)
-    if source.chance(0.5):
-        one, two = two, one
+    one, two = two_goods(source)
     asked = rng.choice(("first", "second", "both", "both"))
     work, u, v = solve_pair(*rows, "xy", only_first=asked == "first")
     answer = f"one {one}: {u}, one {two}: {v}" if asked == "both" else str(u if asked == "first" else v)

@@ -187,8 +187,12 @@ class _Puzzle:
             if in_frame:
                 return in_frame
         names = {"A": self.spoken(before), "B": self.spoken(behind), "t": self.noun}
-        if self.scale.adjectives:
-            return _BOOK.pick(self.source, "fact.adjective").format_map(names | self.scale.adjectives)
+        if words := self.scale.adjectives:
+            # A sentence that is told of one end of the scale only would be read by its place, not by its word.
+            if self.source.split == "train" and self.rng.random() < 0.5:
+                names |= {"A": names["B"], "B": names["A"]}
+                words = {"upper": words["lower"], "lower": words["upper"], "up": words["down"], "down": words["up"]}
+            return _BOOK.pick(self.source, "fact.adjective").format_map(names | self.scale.adjectives | words)
         if self.rng.random() < 0.5:
             return _BOOK.pick(self.source, f"{self.scale.up}.up").format_map(names)
         names["A"], names["B"] = names["B"], names["A"]

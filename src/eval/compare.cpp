@@ -13,9 +13,9 @@
 #include "eval/scratch_folder.h"
 #include "eval/teacher_forced.h"
 #include "model/sambay_config.h"
+#include "tensor/packed_weight.h"
 #include "text/tokenizer_data.h"
 #include "text/tokenizer_difference.h"
-#include "tensor/packed_weight.h"
 #include "text/tokenizer_memory.h"
 
 namespace sambay {

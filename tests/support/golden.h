@@ -14,9 +14,7 @@
 
 namespace sambay::test {
 
-inline std::string golden_path(const std::string& name) {
-  return SAMBAY_TEST_DATA "/golden/" + name;
-}
+inline std::string golden_path(const std::string& name) { return SAMBAY_TEST_DATA "/golden/" + name; }
 
 /// All arrays of a safetensors file by name.
 class Arrays {

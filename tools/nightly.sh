@@ -64,7 +64,7 @@ server_load() {
     python3 -B tests/server/load_checks.py build/sambay tiny 100000 && python3 -B tests/server/load_checks.py build/sambay slow
 }
 
-# The trainer with Debian's PyTorch: its tests, and one step of its GPU code in Triton's interpreter if that is there.
+# The trainer with Debian's PyTorch: its tests. Those of its GPU code need Triton, which PyPI's PyTorch brings and Debian's does not: they say that they were skipped.
 trainer() {
   local venv=build/train-venv
   [ -f $venv/.complete ] || {

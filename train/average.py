@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from checkpoint import load_weights, save_weights
+from checkpoint import load_weights, save_weights, tokenizer_of
 from train import load_recipe
 
 
@@ -43,7 +43,9 @@ def main() -> int:
     options = parser.parse_args()
     try:
         shape = load_recipe(options.recipe)[0]
-        save_weights(options.out, average([(share, load_weights(path, shape)) for share, path in options.parts]))
+        digest = next(filter(None, (tokenizer_of(path) for _, path in options.parts)), None)
+        mean = average([(share, load_weights(path, shape, digest)) for share, path in options.parts])
+        save_weights(options.out, mean, digest)
     except (OSError, ValueError) as error:
         print(f"average.py: error: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ A message of role `tool` stands behind <|tool_response|>. Nothing separates mess
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -83,13 +84,17 @@ class ChatTokenizer:
     """Encodes conversations with a tokenizer.json; text never becomes a special token."""
 
     def __init__(self, folder: str | Path):
-        """Reads DIR/tokenizer.json. Raises ValueError when it lacks a token of the chat layout."""
+        """Reads DIR/tokenizer.json. Raises ValueError when it is no tokenizer or lacks a token of the chat layout."""
         from tokenizers import Tokenizer  # here, so that render() works without the package
 
         text = (Path(folder) / "tokenizer.json").read_text(encoding="utf-8")
-        self.tokenizer = Tokenizer.from_str(text)
-        # The same without added tokens, for text in which look-alikes must stay text.
-        self._plain = Tokenizer.from_str(json.dumps({**json.loads(text), "added_tokens": []}))
+        try:
+            self.tokenizer = Tokenizer.from_str(text)
+            # The same without added tokens, for text in which look-alikes must stay text.
+            self._plain = Tokenizer.from_str(json.dumps({**json.loads(text), "added_tokens": []}))
+        except Exception as error:  # the package raises nothing narrower
+            raise ValueError(f"{folder}/tokenizer.json is not a tokenizer: {error}") from error
+        self.digest = hashlib.sha256(text.encode()).hexdigest()  # what a checkpoint's token ids are held to
         self._encode_batch = getattr(self._plain, "encode_batch_fast", self._plain.encode_batch)
         self.vocab_size = self.tokenizer.get_vocab_size()
         self.special_ids = {token: self.tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
@@ -122,13 +127,3 @@ class ChatTokenizer:
                     mask += [is_target] * len(piece)
             result.append((ids, mask))
         return result
-
-
-def encode(problem: Problem, tokenizer: ChatTokenizer) -> tuple[list[int], list[bool]]:
-    """One conversation's token ids and loss mask."""
-    return tokenizer.encode_all([problem])[0]
-
-
-def encode_all(problems: list[Problem], tokenizer: ChatTokenizer) -> list[tuple[list[int], list[bool]]]:
-    """Many conversations' token ids and loss masks, much faster than one by one."""
-    return tokenizer.encode_all(problems)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws a run's curves from its log: curves.py --log OUT/log.jsonl --out FOLDER writes loss.svg and families.svg (needs matplotlib)."""
+"""Draws runs from their logs: curves.py --log OUT/log.jsonl [--log ...] --out FOLDER writes loss.svg and families.svg (needs matplotlib)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ import matplotlib.pyplot as plt
 INK, GRID, LINE = "#333333", "#dddddd", "#2a6fbb"
 
 
-def read(path: Path) -> list[dict]:
-    """The log's lines with `total`: tokens since the start of the run, over all stages."""
-    entries, before, stage, last = [], 0, None, 0
-    for line in path.read_text().splitlines():
-        entry = json.loads(line)
-        if "tokens" not in entry:
-            continue
-        if entry["stage"] != stage:
-            before, stage = before + last, entry["stage"]
-        last = entry["tokens"]
-        entries.append({**entry, "total": (before + last) / 1e6})
+def read(paths: list[Path]) -> list[dict]:
+    """The logs' lines, one run behind another, with `total`: million tokens since the first, over all stages.
+
+    A stage that was cut off and begun again stands in its log twice: the first attempt led to no weights and is left out.
+    """
+    stages: dict[tuple[Path, str], list[dict]] = {}
+    for path in paths:
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            if "tokens" not in entry:
+                continue
+            attempt = stages.setdefault((path, entry["stage"]), [])
+            if attempt and entry["tokens"] < attempt[-1]["tokens"]:
+                attempt.clear()
+            attempt.append(entry)
+    entries, before = [], 0
+    for attempt in stages.values():
+        entries += [{**entry, "total": (before + entry["tokens"]) / 1e6} for entry in attempt]
+        before += attempt[-1]["tokens"]
     return entries
 
 
@@ -76,16 +84,16 @@ def family_curves(entries: list[dict], out: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--log", type=Path, action="append", required=True, help="repeatable: runs that followed one another")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     try:
         entries = read(options.log)
     except (OSError, ValueError) as error:
-        print(f"curves.py: {options.log}: {error}", file=sys.stderr)
+        print(f"curves.py: {error}", file=sys.stderr)
         return 1
     if not any("solved" in entry for entry in entries):
-        print(f"curves.py: {options.log} holds no examination yet", file=sys.stderr)
+        print("curves.py: the logs hold no examination yet", file=sys.stderr)
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
     loss_curve(entries, options.out / "loss.svg")

@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
@@ -22,16 +21,20 @@ import torch
 from chat import ChatTokenizer
 from checkpoint import load_weights
 from families import all_families
-from generate import distinct_problems
+from feeder import check_families
+from generate import TooFew, distinct_problems
 from ops import NativeOps
-from sambay import Shape, forward
+from sambay import Shape, config_json, forward
 from train import Trainer, pack
 
 
 def shape_of(folder: Path, tokenizer: ChatTokenizer) -> Shape:
     """The shape in DIR/config.json. Raises ValueError when it does not fit the tokenizer."""
     config = json.loads((folder / "config.json").read_text())
-    shape = Shape(**{name: config[name] for name in Shape.__dataclass_fields__ if name in config})
+    shape = Shape(**{name: config[name] for name in Shape.__dataclass_fields__})
+    for name, value in json.loads(config_json(shape, 0)).items():  # what this forward pass takes for granted
+        if config.get(name) != value and not name.endswith("_token_id"):
+            raise ValueError(f"{folder}/config.json: {name} is {config.get(name)!r}, and this trainer knows only {value!r}")
     if shape.vocab_size != tokenizer.vocab_size:
         raise ValueError(f"{folder}: config.json speaks of {shape.vocab_size} tokens, tokenizer.json has {tokenizer.vocab_size}")
     return shape
@@ -59,18 +62,25 @@ def main() -> int:
     parser.add_argument("--failures", type=int, default=0, help="show the first N failures of each family")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.count < 1 or options.failures < 0:
+        parser.error(f"--count is at least 1 and --failures at least 0, not {options.count} and {options.failures}")
     try:
+        check_families(options.family or [])
         tokenizer = ChatTokenizer(options.model)
         shape = shape_of(options.model, tokenizer)
-        weights = load_weights(options.weights or options.model / "model.safetensors", shape)
+        weights = load_weights(options.weights or options.model / "model.safetensors", shape, tokenizer.digest)
     except (OSError, ValueError, KeyError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 1
-    kernels = Path(tempfile.gettempdir()) / f"sambay-kernels-{os.getuid()}"
+    kernels = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sambay-train"
     trainer = Trainer(shape, weights, len(os.sched_getaffinity(0)), NativeOps(kernels))
     results = {}
     for family in options.family or all_families():
-        encoded = tokenizer.encode_all(list(distinct_problems(family, options.count, options.seed, options.split)))
+        try:
+            encoded = tokenizer.encode_all(list(distinct_problems(family, options.count, options.seed, options.split)))
+        except TooFew as error:
+            print(f"evaluate.py: {error}", file=sys.stderr)
+            return 1
         solved = trainer.solved([pack(encoded[i : i + 20]) for i in range(0, len(encoded), 20)])
         results[family] = sum(solved) / len(solved)
         if not options.json:

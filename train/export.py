@@ -11,6 +11,7 @@ import argparse
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -18,12 +19,13 @@ import torch
 from chat import ChatTokenizer, Special, render
 from checkpoint import load_weights, save_weights
 from families import all_families
-from generate import distinct_problems
+from generate import TooFew, distinct_problems
 from ops import PlainOps
 from problem import to_json
 from sambay import Shape, config_json, forward
-from train import load_recipe, pack
+from train import load_recipe, pack, tokenizer_digest
 
+MODEL_FILES = ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "golden.json", "problems.jsonl")
 GOLDEN_SEED, PROBLEMS_SEED = 3, 7
 GOLDEN_CASES = 24
 MAX_NEW_TOKENS = 200
@@ -89,6 +91,29 @@ def golden(weights, shape: Shape, tokenizer: ChatTokenizer) -> dict:
     }
 
 
+def write_problems(path: Path, count: int) -> None:
+    """Raises TooFew."""
+    with open(path, "w") as file:
+        file.write(json.dumps({"seed": PROBLEMS_SEED, "split": "test", "count": count}) + "\n")
+        for family in all_families():
+            for problem in distinct_problems(family, count, PROBLEMS_SEED, "test"):
+                file.write(to_json(problem) + "\n")
+
+
+def write_folder(folder: Path, weights, shape: Shape, tokenizer_folder: Path, problems: int) -> None:
+    """Every one of MODEL_FILES. Raises TooFew, OSError."""
+    write_problems(folder / "problems.jsonl", problems)
+    tokenizer = ChatTokenizer(tokenizer_folder)
+    end, end_of_text = tokenizer.special_ids["<|end|>"], tokenizer.special_ids["<|endoftext|>"]
+    save_weights(folder / "model.safetensors", weights, tokenizer.digest)
+    (folder / "config.json").write_text(config_json(shape, end_of_text))
+    generation = {"bos_token_id": end_of_text, "do_sample": False, "eos_token_id": [end, end_of_text], "pad_token_id": end_of_text}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(tokenizer_folder / name, folder / name)
+    (folder / "golden.json").write_text(json.dumps(golden(weights, shape, tokenizer)) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("recipe.json"))
@@ -97,30 +122,20 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--problems", type=int, default=200, help="held-out problems per family")
     options = parser.parse_args()
+    if options.problems < 1:
+        parser.error(f"--problems is at least 1, not {options.problems}")
     try:
         shape, _, _ = load_recipe(options.recipe)
-        tokenizer = ChatTokenizer(options.tokenizer)
-        if tokenizer.vocab_size != shape.vocab_size:
-            raise ValueError(f"the recipe has {shape.vocab_size} tokens, {options.tokenizer}/tokenizer.json {tokenizer.vocab_size}")
-        weights = load_weights(options.weights, shape)
-    except (OSError, ValueError) as error:
-        print(f"export.py: {error}", file=sys.stderr)
+        weights = load_weights(options.weights, shape, tokenizer_digest(options.tokenizer, shape))
+        options.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=options.out) as folder:
+            write_folder(Path(folder), weights, shape, options.tokenizer, options.problems)
+            (options.out / "card.json").unlink(missing_ok=True)  # that of the weights before
+            for name in MODEL_FILES:
+                (Path(folder) / name).replace(options.out / name)
+    except (OSError, ValueError, TooFew) as error:
+        print(f"export.py: error: {error}", file=sys.stderr)
         return 1
-    end, end_of_text = tokenizer.special_ids["<|end|>"], tokenizer.special_ids["<|endoftext|>"]
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_weights(options.out / "model.safetensors", weights)
-    (options.out / "config.json").write_text(config_json(shape, end_of_text))
-    generation = {"bos_token_id": end_of_text, "do_sample": False, "eos_token_id": [end, end_of_text], "pad_token_id": end_of_text}
-    (options.out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        if (options.tokenizer / name).resolve() != (options.out / name).resolve():
-            shutil.copyfile(options.tokenizer / name, options.out / name)
-    (options.out / "golden.json").write_text(json.dumps(golden(weights, shape, tokenizer)) + "\n")
-    with open(options.out / "problems.jsonl", "w") as file:
-        file.write(json.dumps({"seed": PROBLEMS_SEED, "split": "test", "count": options.problems}) + "\n")
-        for family in all_families():
-            for problem in distinct_problems(family, options.problems, PROBLEMS_SEED, "test"):
-                file.write(to_json(problem) + "\n")
     return 0
 
 

@@ -63,7 +63,7 @@ def check_families(names) -> None:
     known = all_families()
     for name in names:
         if name not in known:
-            raise ValueError(f"the recipe names the family '{name}'; there are {', '.join(known)}")
+            raise ValueError(f"unknown family '{name}'; there are {', '.join(known)}")
 
 
 def encoded_for_ever(settings: Settings):

@@ -11,18 +11,22 @@ from problem import Problem, Source, belongs_to, to_json
 MAX_TRIES = 10_000  # of one problem; a family that needs more has no problems in this split
 
 
+class TooFew(RuntimeError):
+    """A family has fewer problems than were asked for."""
+
+
 def make_problem(family: str, source: Source) -> Problem:
-    """One problem of the split, written as a person might. Raises RuntimeError when the family has none."""
+    """One problem of the split, written as a person might. Raises TooFew when the family has none."""
     make = all_families()[family]
     for _ in range(MAX_TRIES):
         problem = make(source)
         if belongs_to(problem, source.split):
             return in_a_persons_manner(problem, source)
-    raise RuntimeError(f"family '{family}' has no problem for split '{source.split}' in {MAX_TRIES} tries")
+    raise TooFew(f"family '{family}' has no problem for split '{source.split}' in {MAX_TRIES} tries")
 
 
 def distinct_problems(family: str, count: int, seed: int, split: str):
-    """Yields `count` problems with different keys."""
+    """Yields `count` problems with different keys. Raises TooFew."""
     source = Source(seed, f"{split}")
     seen = set()
     for _ in range(count * 100):
@@ -33,7 +37,7 @@ def distinct_problems(family: str, count: int, seed: int, split: str):
         yield problem
         if len(seen) == count:
             return
-    raise RuntimeError(f"family '{family}' has only {len(seen)} different problems of the {count} asked for")
+    raise TooFew(f"family '{family}' has only {len(seen)} different problems of the {count} asked for")
 
 
 def main() -> int:
@@ -49,9 +53,13 @@ def main() -> int:
             parser.error(f"unknown family '{name}'; there are {', '.join(names)}")
     if options.count < 1:
         parser.error(f"--count is at least 1, not {options.count}")
-    for name in options.family or names:
-        for problem in distinct_problems(name, options.count, options.seed, options.split):
-            print(to_json(problem))
+    try:
+        for name in options.family or names:
+            for problem in distinct_problems(name, options.count, options.seed, options.split):
+                print(to_json(problem))
+    except TooFew as error:
+        print(f"generate.py: error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The operations on a CUDA GPU, in Triton: the same as kernels.cpp, packed rows, bf16 in memory, float32 inside.
+"""The operations on a CUDA GPU, in Triton: the same as kernels/, packed rows, bf16 in memory, float32 inside.
 
 Nothing here is needed on a CPU. All kernels are tested without a GPU by Triton's interpreter (TRITON_INTERPRET=1). `gpu_attention.py` and
 `gpu_scan.py` have the two operations in which rows meet other rows over a distance.

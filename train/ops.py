@@ -1,6 +1,6 @@
 """The parts of the model that are more than a matrix product, each with its gradient.
 
-`NativeOps` calls kernels.cpp (CPU, packed rows, bf16 in memory, float32 inside), gpu.py has the same for a GPU; `PlainOps` says it in PyTorch's
+`NativeOps` calls kernels/ (CPU, packed rows, bf16 in memory, float32 inside), gpu.py has the same for a GPU; `PlainOps` says it in PyTorch's
 own words: it is the tests' reference. All take packed batches: rows are tokens, `Layout` says which row belongs to which sequence.
 """
 
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+SOURCES = sorted(Path(__file__).with_name("kernels").iterdir())
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared"]
 
 
@@ -56,17 +56,26 @@ class Layout:
         return int(((self.starts[1:] - self.starts[:-1] + 15) // 16).sum())
 
 
+def _cpu() -> str:
+    """What this CPU can do: kernels compiled for one die on another that knows fewer instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
+
+
 def build_kernels(folder: Path) -> ctypes.CDLL:
-    """Compiles kernels.cpp into `folder` unless this version is there already. Raises RuntimeError with the compiler's words."""
-    text = SOURCE.read_bytes() + " ".join(FLAGS).encode() + platform.processor().encode()
+    """Compiles kernels/ into `folder` unless this version is there already. Raises RuntimeError with the compiler's words."""
+    text = b"".join(source.read_bytes() for source in SOURCES) + " ".join(FLAGS).encode() + _cpu().encode()
     library = folder / f"kernels-{hashlib.sha1(text).hexdigest()[:12]}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{library.name}.{os.getpid()}"
-        command = [os.environ.get("CXX", "g++"), *FLAGS, str(SOURCE), "-o", str(unfinished)]
+        command = [os.environ.get("CXX", "g++"), *FLAGS, *(str(source) for source in SOURCES if source.suffix == ".cpp"), "-o", str(unfinished)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"cannot compile {SOURCE.name}: {done.stderr.strip()}")
+            raise RuntimeError(f"cannot compile train/kernels: {done.stderr.strip()}")
         unfinished.rename(library)
     return ctypes.CDLL(str(library))
 
@@ -96,7 +105,7 @@ def has_bf16_products() -> bool:
 
 
 class NativeOps:
-    """kernels.cpp. Thread-safe: the functions keep no state."""
+    """The functions of kernels/. Thread-safe: the functions keep no state."""
 
     half = torch.bfloat16  # what travels between matrix products
     residual = torch.float32
@@ -271,7 +280,6 @@ class NativeOps:
         self.attend = Attend.apply
         self.combine = Combine.apply
         self.cross_entropy = CrossEntropy.apply
-
 
     def linear(self, x, w, b=None):
         if self.bf16_products:

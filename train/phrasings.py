@@ -5,7 +5,14 @@ A line is a str.format template. Lines that start with # and empty lines are ski
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+
+def essence(line: str) -> str:
+    """What makes a phrasing itself: its words and slots. Where it has no words, the signs and spaces are all there is to differ in."""
+    has_words = re.search(r"[^\W\d]", re.sub(r"\{.*?\}", "", line))
+    return re.sub(r"[^\w{}+*/^%-]", "", line.casefold()) if has_words else line
 
 
 def load_phrasings(name: str) -> dict[str, tuple[list[str], list[str]]]:
@@ -23,8 +30,12 @@ def load_phrasings(name: str) -> dict[str, tuple[list[str], list[str]]]:
                 raise ValueError(f"phrases/{name}.txt: '{line}' stands before the first section")
             section.append(line)
     for kind, (train, test) in kinds.items():
-        if not train or not test or set(train) & set(test):
-            raise ValueError(f"phrases/{name}.txt: [{kind}] needs phrasings of both splits, and none twice")
+        if not train or not test:
+            raise ValueError(f"phrases/{name}.txt: [{kind}] needs phrasings of both splits")
+        held_out = {essence(line) for line in test}
+        for line in train:
+            if essence(line) in held_out:
+                raise ValueError(f"phrases/{name}.txt: [{kind}] has '{line}' in training and in the test")
     return kinds
 
 

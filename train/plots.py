@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from storybook import Storybook, capitalised, in_tense, sections, with_right_articles
 from problem import Source
-from tales import MOST, Incidental, Scene, Step, Story, calculated, may_distract, some_number, times_in_words
+from tale_words import Incidental, some_number, times_in_words
+from tales import MOST, Scene, Step, Story, calculated, may_distract
 from vocabulary import NOUNS, may_meet, with_article
 
 _OPERATION = re.compile(r"(\$?)(\w+)(//|[-+*/%])(\w+)")

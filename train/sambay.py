@@ -28,6 +28,10 @@ class Shape:
     mamba_expand: int = 2
 
     def __post_init__(self):
+        """Raises ValueError for a shape that the model or its kernels cannot take."""
+        for name, value in asdict(self).items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} is a positive whole number, not {value!r}")
         if self.num_hidden_layers % 4:
             raise ValueError(f"num_hidden_layers is a multiple of 4, not {self.num_hidden_layers}")
         if self.num_key_value_heads % 2 or self.num_attention_heads % self.num_key_value_heads:

@@ -6,14 +6,13 @@ digits can't be learned otherwise at this size.
 """
 
 import argparse
-import importlib
 import itertools
 import json
 import sys
 from pathlib import Path
 
 from chat import CONTROL_TOKENS, SPECIAL_TOKENS, STRIPS_RIGHT, Special, render
-from families import MODULES
+from families import MODULES, families_of
 from manner import in_a_persons_manner
 from problem import Source, belongs_to
 
@@ -49,14 +48,6 @@ def added_token(token: str, token_id: int) -> dict:
         "normalized": False,
         "special": token in CONTROL_TOKENS,
     }
-
-
-def load_families(modules: list[str]) -> dict:
-    """The families of these modules. A module that can't be imported raises its error."""
-    families = {}
-    for module in modules:
-        families.update(importlib.import_module(f"families.{module}").FAMILIES)
-    return families
 
 
 def family_texts(make, seed: int, count: int) -> list[str]:
@@ -192,7 +183,7 @@ def main() -> int:
         if module not in MODULES:
             parser.error(f"unknown module '{module}'; there are {', '.join(MODULES)}")
     try:
-        tokenizer = train(load_families(modules), options.vocab, options.problems, options.seed)
+        tokenizer = train(families_of(modules), options.vocab, options.problems, options.seed)
     except (ImportError, RuntimeError) as error:
         print(f"tokenizer.py: {error}", file=sys.stderr)
         return 1

@@ -17,24 +17,29 @@ import json
 import math
 import multiprocessing
 import queue
+import re
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from chat import ChatTokenizer
-from checkpoint import load_weights, save_weights
+from checkpoint import load_weights, not_finite, save_weights
 from feeder import Packed, Settings, check_families, examples, feed, pack_rows
+from generate import TooFew
 from ops import Layout, NativeOps
 from optimizer import Optimizer
 from sambay import Batch, Shape, forward, initial_weights, is_matrix
 
 WARM_UP_STEPS = 40
 AVERAGED_STEPS = 100  # about as many last steps are averaged into the weights that are examined and saved
-DIVERGED = 4.0  # times the stage's first losses, on average over the last steps; after a stage that ended at rate 0, a new rate costs up to twice
+# How far the smoothed loss may rise above a stage's first losses. Random weights can only get better; after a stage that ended at rate 0, a new
+# rate costs up to twice, and that is no divergence.
+DIVERGED_FROM_RANDOM, DIVERGED_FROM_TRAINED = 1.0, 4.0
 
 
 @dataclass
@@ -52,12 +57,21 @@ class Stage:
     decay: float = 0.1  # weight decay of Muon's matrices, times the rate
 
     def __post_init__(self):
+        """Raises ValueError for settings with which nothing can be trained."""
+        if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ValueError(f"a stage's name is a folder's: letters, digits, '.', '-' and '_', not {self.name!r}")
+        numbers = {name: getattr(self, name) for name in ("tokens", "rate", "final_rate", "seed", "batch_tokens", "adam_share", "decay")}
+        for name, value in {**numbers, **self.families}.items():
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+                raise ValueError(f"stage '{self.name}': {name} is a number, not {value!r}")
         if not 0 < self.tokens:
             raise ValueError(f"stage '{self.name}': tokens is positive, not {self.tokens}")
         if not 0 <= self.final_rate <= self.rate <= 1:
             raise ValueError(f"stage '{self.name}': 0 <= final_rate <= rate <= 1 does not hold for {self.final_rate}, {self.rate}")
         if not 512 <= self.batch_tokens:
             raise ValueError(f"stage '{self.name}': batch_tokens is at least 512, not {self.batch_tokens}")
+        if self.adam_share <= 0 or self.decay < 0:
+            raise ValueError(f"stage '{self.name}': adam_share > 0 and decay >= 0 do not hold for {self.adam_share}, {self.decay}")
         if any(weight < 0 for weight in self.families.values()) or not sum(self.families.values()):
             raise ValueError(f"stage '{self.name}': family weights are not negative and not all 0")
 
@@ -168,15 +182,6 @@ def examination(trainer: Trainer, tests: dict[str, list[Batch]]) -> dict[str, fl
     return results
 
 
-def held_out(tokenizer: Path, families, count: int, at_once: int) -> dict[str, list[Batch]]:
-    """`count` problems of each family, `at_once` to a batch."""
-    tests = {}
-    for family in families:
-        encoded = examples(tokenizer, family, count, split="test", seed=99)
-        tests[family] = [pack(encoded[i : i + at_once]) for i in range(0, len(encoded), at_once)]
-    return tests
-
-
 class Feeders:
     """Processes that make batches, taken from in turn: the order does not depend on which of them is fast."""
 
@@ -211,8 +216,9 @@ class Feeders:
 class Progress:
     """A stage's losses: smoothed, and held against its first ones. They are looked at seldom, since looking means waiting for a GPU."""
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, from_random: bool):
         self.stage, self.first, self.recent = stage, [], None
+        self.allowed = DIVERGED_FROM_RANDOM if from_random else DIVERGED_FROM_TRAINED
 
     def add(self, loss: torch.Tensor) -> None:
         self.recent = loss if self.recent is None else 0.95 * self.recent + 0.05 * loss
@@ -222,9 +228,15 @@ class Progress:
     def checked(self, step: int) -> float:
         """The smoothed loss. Raises Diverged."""
         recent, most = float(self.recent), max(float(loss) for loss in self.first)
-        if not math.isfinite(recent) or (step > 100 and recent > DIVERGED * most):
+        if not math.isfinite(recent) or (step > 100 and recent > self.allowed * most):
             raise Diverged(f"stage '{self.stage.name}' diverged before step {step}: loss {recent:.4g}, at its start {most:.4g}")
         return recent
+
+    def checked_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """These weights, if they can be saved. Raises Diverged."""
+        if bad := not_finite(weights):
+            raise Diverged(f"stage '{self.stage.name}' diverged: {bad} holds NaN or infinity")
+        return weights
 
 
 def rate_at(stage: Stage, done: int, step: int) -> float:
@@ -232,12 +244,39 @@ def rate_at(stage: Stage, done: int, step: int) -> float:
     return falling * min(1.0, (step + 1) / WARM_UP_STEPS)
 
 
-def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, examine_every: int, feeder_count: int, so_far: Path) -> None:
+@dataclass
+class Run:
+    """What all stages of a run share."""
+
+    trainer: Trainer
+    tokenizer: Path
+    digest: str  # of the tokenizer
+    out: Path
+    log: Callable[..., None]
+    examine_every: int  # tokens
+    examine_count: int  # problems per family
+    feeders: int
+    from_random: bool  # whether the weights have not been trained yet
+    tests: dict[str, list[Batch]] = field(default_factory=dict)  # a family's held-out problems, once a stage has asked for them
+
+
+def held_out(families, run: Run) -> dict[str, list[Batch]]:
+    """Test problems of these families. Raises TooFew."""
+    at_once = 25 if run.trainer.device == "cpu" else 500  # to a batch
+    for family in families:
+        if family not in run.tests:
+            encoded = examples(run.tokenizer, family, run.examine_count, split="test", seed=99)
+            run.tests[family] = [pack(encoded[i : i + at_once]) for i in range(0, len(encoded), at_once)]
+    return {family: run.tests[family] for family in families}
+
+
+def run_stage(stage: Stage, run: Run, so_far: Path) -> None:
     """Trains for one stage, and keeps in `so_far` what was last examined. Raises Diverged; the weights are then to be thrown away."""
-    feeders = Feeders(stage, tokenizer, min(trainer.microbatch, stage.batch_tokens // trainer.threads), feeder_count)
+    trainer, tests = run.trainer, held_out(stage.families, run)
+    feeders = Feeders(stage, run.tokenizer, min(trainer.microbatch, stage.batch_tokens // trainer.threads), run.feeders)
     source = feeders.batches()
     optimizer = Optimizer(trainer.weights, trainer.shape, stage.adam_share, stage.decay)
-    progress = Progress(stage)
+    progress = Progress(stage, run.from_random)
     done = step = examined = 0
     start = time.monotonic()
     minutes = lambda: round((time.monotonic() - start) / 60, 2)
@@ -254,48 +293,74 @@ def run_stage(stage: Stage, trainer: Trainer, tokenizer: Path, tests, log, exami
             done += tokens
             step += 1
             if step % 20 == 0:
-                log(stage=stage.name, step=step, tokens=done, loss=round(progress.checked(step), 5), right=round(float(right), 5),
-                    rate=round(rate_at(stage, done, step), 6), tokens_per_second=round(done / (time.monotonic() - start)), minutes=minutes())  # fmt: skip
-            if done - examined >= examine_every:
+                run.log(stage=stage.name, step=step, tokens=done, loss=round(progress.checked(step), 5), right=round(float(right), 5),
+                        rate=round(rate_at(stage, done, step), 6), tokens_per_second=round(done / (time.monotonic() - start)), minutes=minutes())  # fmt: skip
+            if done - examined >= run.examine_every:
                 examined = done
-                log(stage=stage.name, tokens=done, solved=examination(trainer, tests))
-                save_weights(so_far, trainer.average)
+                save_weights(so_far, progress.checked_weights(trainer.average), run.digest)
+                run.log(stage=stage.name, tokens=done, solved=examination(trainer, tests))
         progress.checked(step)
+        progress.checked_weights(trainer.average)
     finally:
         feeders.stop()
-    log(stage=stage.name, tokens=done, finished=True, minutes=minutes(), solved=examination(trainer, tests))
+    run.log(stage=stage.name, tokens=done, finished=True, minutes=minutes(), solved=examination(trainer, tests))
 
 
-def make_trainer(shape: Shape, weights, device: str, threads: int | None, kernels: Path) -> Trainer:
+def finish_stage(stage: Stage, run: Run) -> None:
+    """Takes the stage's checkpoint, or trains until there is one. Raises Diverged, ValueError for a checkpoint of another kind."""
+    checkpoint = run.out / stage.name / "model.safetensors"
+    if checkpoint.exists():
+        run.log(stage=stage.name, skipped="finished before")
+    else:
+        so_far = checkpoint.with_name("so-far.safetensors")  # to look at, and of use where a machine is lent by the minute
+        try:
+            run_stage(stage, run, so_far)
+        except Diverged:
+            so_far.unlink(missing_ok=True)
+            raise
+        save_weights(checkpoint, run.trainer.average, run.digest)
+        so_far.unlink(missing_ok=True)
+    run.trainer.start_from(load_weights(checkpoint, run.trainer.shape, run.digest))  # what was saved, as a later run would
+    run.from_random = False
+
+
+def make_trainer(shape: Shape, weights, device: str, threads: int, kernels: Path) -> Trainer:
     if device == "cpu":
-        return Trainer(shape, weights, threads or len(os.sched_getaffinity(0)), NativeOps(kernels))
+        return Trainer(shape, weights, threads, NativeOps(kernels))
     from gpu import GpuOps  # here, since it needs Triton
 
-    return Trainer(shape, weights, threads or 1, GpuOps(), device)
+    return Trainer(shape, weights, threads, GpuOps(), device)
 
 
-def check_tokenizer(folder: Path, shape: Shape) -> None:
-    size = ChatTokenizer(folder).vocab_size
-    if size != shape.vocab_size:
-        raise ValueError(f"the recipe's model has {shape.vocab_size} tokens, {folder}/tokenizer.json {size}")
+def tokenizer_digest(folder: Path, shape: Shape) -> str:
+    """Which tokenizer it is. Raises ValueError when it is not one of the recipe's size."""
+    tokenizer = ChatTokenizer(folder)
+    if tokenizer.vocab_size != shape.vocab_size:
+        raise ValueError(f"the recipe's model has {shape.vocab_size} tokens, {folder}/tokenizer.json {tokenizer.vocab_size}")
+    return tokenizer.digest
 
 
 def load_recipe(path: Path) -> tuple[Shape, int, list[Stage]]:
-    """Raises ValueError that says what is wrong with the recipe."""
+    """The model's shape, the seed of its first weights, the stages. Raises ValueError that says what is wrong with the recipe."""
     recipe = json.loads(path.read_text())
+    if not isinstance(recipe, dict):
+        raise ValueError(f"{path}: a recipe is an object, not {type(recipe).__name__}")
     defaults = recipe.get("defaults", {})
     try:
         stages = []
         for i, entry in enumerate(recipe["stages"]):
             families = {**recipe["families"], **entry.get("families", {})}
             stages.append(Stage(**{**defaults, "seed": i + 1, **entry, "families": families}))
-        return Shape(**recipe["shape"]), int(recipe["seed"]), stages
-    except (KeyError, TypeError) as error:
+        shape, seed = Shape(**recipe["shape"]), int(recipe["seed"])
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
+    names = [stage.name for stage in stages]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{path}: a recipe has stages, each of another name, not {names}")
+    return shape, seed, stages
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("recipe.json"))
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.json")
     parser.add_argument("--out", type=Path, required=True, help="folder for the stages' checkpoints and the log")
@@ -307,19 +372,32 @@ def main() -> int:
     parser.add_argument("--examine-every", type=int, default=4_000_000, help="tokens between two looks at the held-out problems")
     parser.add_argument("--examine-count", type=int, default=50, help="held-out problems per family at each look")
     options = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    if options.feeders is None:
+        options.feeders = 1 if options.device == "cpu" else max(1, cores - 2)
+    if options.threads is None:
+        options.threads = cores if options.device == "cpu" else 1
+    for name in ("feeders", "threads", "examine_every", "examine_count"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} is at least 1, not {getattr(options, name)}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch sees no CUDA device here")
+    return options
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = parse_options(parser)
     try:
         shape, seed, stages = load_recipe(options.recipe)
-        check_tokenizer(options.tokenizer, shape)
+        digest = tokenizer_digest(options.tokenizer, shape)
         for stage in stages:
             check_families(stage.families)
+        weights = load_weights(options.start, shape, digest) if options.start else initial_weights(shape, seed)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if options.stage and options.stage not in [stage.name for stage in stages]:
         parser.error(f"no stage '{options.stage}' in {options.recipe}; there are {', '.join(stage.name for stage in stages)}")
-    if options.feeders is None:
-        options.feeders = 1 if options.device == "cpu" else max(1, len(os.sched_getaffinity(0)) - 2)
-    if options.feeders < 1:
-        parser.error(f"--feeders is at least 1, not {options.feeders}")
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -329,33 +407,19 @@ def main() -> int:
         with open(options.out / "log.jsonl", "a") as file:
             file.write(line + "\n")
 
-    try:
-        weights = load_weights(options.start, shape) if options.start else initial_weights(shape, seed)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
     trainer = make_trainer(shape, weights, options.device, options.threads, options.out / "kernels")
-    tests = None
+    every, count = options.examine_every, options.examine_count
+    run = Run(trainer, options.tokenizer, digest, options.out, log, every, count, options.feeders, from_random=not options.start)
     for stage in stages:
-        folder = options.out / stage.name
-        if (folder / "model.safetensors").exists():
-            try:
-                trainer.start_from(load_weights(folder / "model.safetensors", shape))
-            except ValueError as error:
-                parser.error(f"{error}; another --out starts anew")
-            log(stage=stage.name, skipped="finished before")
-        else:
-            if tests is None:
-                at_once = 25 if options.device == "cpu" else 500
-                tests = held_out(options.tokenizer, stage.families, options.examine_count, at_once)
-            try:
-                so_far = folder / "so-far.safetensors"  # to look at, and of use where a machine is lent by the minute
-                run_stage(stage, trainer, options.tokenizer, tests, log, options.examine_every, options.feeders, so_far)
-            except Diverged as error:
-                print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
-                return 1
-            save_weights(folder / "model.safetensors", trainer.average)
-            so_far.unlink(missing_ok=True)
-            trainer.start_from(load_weights(folder / "model.safetensors", shape))  # what was saved, as a later run would
+        try:
+            finish_stage(stage, run)
+        except Diverged as error:
+            print(f"train.py: {error}; the checkpoints of the stages before it are kept", file=sys.stderr)
+            return 1
+        except TooFew as error:
+            parser.error(f"{error}; --examine-count asks for them")
+        except ValueError as error:
+            parser.error(f"{error}; another --out starts anew")
         if stage.name == options.stage:
             break
     return 0

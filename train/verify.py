@@ -1,12 +1,13 @@
 """Checks the written work of a problem: whether every line is true, follows from the ones before it, and gives the answer.
 
 Shares nothing with the code that writes the work: it reads the lines as text and works out what each one should say.
-`verify(problem)` gives None when the work is right, else what is wrong. A module of families may have CHECKS, a dict from
-a family's name to such a function; families without one get `check_generally`.
+`verify(problem)` gives None when the work is right, else what is wrong. A module of families has CHECKS, a dict from a family's name to
+such a function.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from dataclasses import dataclass
@@ -30,20 +31,10 @@ class Calculation:
 
 def verify(problem: Problem) -> str | None:
     """None when the work is right, else what is wrong."""
-    check = _checks().get(problem.family, check_generally)
     try:
-        return check(problem)
+        return _checks()[problem.family](problem)
     except ValueError as wrong:
         return str(wrong)
-
-
-def check_generally(problem: Problem) -> str | None:
-    """Every line that is arithmetic is right, and the last line ends with the answer."""
-    lines = problem.thinking.split("\n") if problem.thinking else []
-    read_work(lines, other=lambda line: True)
-    if lines and not ends_with_answer(lines[-1], problem.answer):
-        return f"the last line '{lines[-1]}' does not end with the answer '{problem.answer}'"
-    return None
 
 
 def ends_with_answer(line: str, answer: str) -> bool:
@@ -203,9 +194,12 @@ def _calculation(reader: _Reader) -> Calculation | None:
         a, b = int(turned[3]), int(turned[5])
         if (turned[2] is None) != (turned[6] is None):
             raise Wrong(f"'{line}' has one parenthesis")
-        restate = turned[2] is not None
-        (_read_sum if turned[4] == "+" else _read_difference)(reader, a, b, restate)
-        if restate:
+        restated = turned[2] is not None
+        if turned[4] == "+":
+            _read_sum(reader, a, b)
+        else:
+            _read_difference(reader, a, b, restated)
+        if restated:
             reader.expect(f"={value}")
         return Calculation(turned[1], value)
     statements = line.split(",")
@@ -226,7 +220,7 @@ def _result_so_far(value: int, place: int, width: int) -> str:
     return str(value).zfill(width) if place + 1 == width else str(value % 10 ** (place + 1)).zfill(place + 1)
 
 
-def _read_sum(reader: _Reader, a: int, b: int, restate: bool = False) -> None:
+def _read_sum(reader: _Reader, a: int, b: int) -> None:
     width = max(len(str(a)), len(str(b)))
     for place in range(width):
         below = 10**place
@@ -334,17 +328,11 @@ def _read_division(reader: _Reader, a: int, b: int) -> Calculation:
 
 # -- the families' own checks -------------------------------------------------------------------------------------------
 
-_found_checks: dict = {}
-
-
+@functools.lru_cache(maxsize=1)
 def _checks() -> dict:
-    if not _found_checks:
-        from families import MODULES
+    from families import MODULES  # here, since the families' own checks need this module
 
-        for module in MODULES:
-            try:
-                _found_checks.update(getattr(importlib.import_module(f"families.{module}"), "CHECKS", {}))
-            except ModuleNotFoundError as missing:
-                if missing.name != f"families.{module}":
-                    raise
-    return _found_checks
+    checks = {}
+    for module in MODULES:
+        checks.update(importlib.import_module(f"families.{module}").CHECKS)
+    return checks

@@ -1,5 +1,5 @@
 """Checks of tools, `sambay eval` and the quality card; run_test.py runs them."""
-import json, os, tempfile
+import json, math, os, tempfile
 
 from harness import GOLDEN, POCKET, SCRATCH, TOKEN_IDS, check, folder, refuses, run
 
@@ -40,6 +40,11 @@ def problems_file(*lines):
     return path
 
 
+def shipped_problems():
+    with open(os.path.join(POCKET, "problems.jsonl"), encoding="utf-8") as f:
+        return [json.loads(line) for line in f][1:]
+
+
 def sum_problem(a, b, answer=None, family="add"):
     return {"family": family, "messages": [{"role": "user", "content": f"What is {a} + {b}?"}], "thinking": f"{a}+{b}={a + b}",
             "answer": str(answer or a + b), "key": f"add:{a}+{b}"}
@@ -62,9 +67,52 @@ def eval_pocket_scores_families_and_names_what_went_wrong():
 
 
 @check
-def eval_pocket_has_problems_of_its_own():
-    report = json.loads(run("eval", "pocket", "--limit", "2", "--json")[1])
-    assert report["families"] and report["split"] == "test" and report["total"]["problems"] >= 2, report
+def eval_pocket_finds_what_the_card_in_the_program_says():
+    """A twentieth of the card's problems, so four standard deviations of so small a sample are allowed."""
+    card = json.loads(run("info", "--json")[1])["card"]
+    report = json.loads(run("eval", "pocket", "--limit", "10", "--json")[1])
+    assert report["split"] == "test" and report["problems_seed"] == card["problems_seed"], report
+    assert set(report["families"]) == set(card["families"]), (report, card)
+    for score in ("answer", "both"):
+        chances = [family[score] for family in card["families"].values()]
+        expected, deviation = 10 * sum(chances), math.sqrt(10 * sum(chance * (1 - chance) for chance in chances))
+        right = report["total"]["problems"] * report["total"][score]
+        assert right >= expected - 4 * deviation, f"{score}: {right} of {report['total']['problems']} right, {expected:.0f} expected"
+
+
+TWENTY = (
+    ("add", "What do 48213 and 9786 make together?", "57999"),
+    ("sub", "How much is left of 70002 when 3458 is taken away?", "66544"),
+    ("mul", "Multiply 3046 by 217, please.", "660982"),
+    ("div", "Divide 5839 by 7, with remainder.", "834 remainder 1"),
+    ("mixed", "(12 + 30) * 4 - 9", "159"),
+    ("decimal", "What is 12.75 + 3.8?", "16.55"),
+    ("compare", "Which is bigger, 70412 or 70421?", "70421"),
+    ("sort", "Put these in order, smallest first: 512, 47, 905, 88", "47, 88, 512, 905"),
+    ("unit", "How many millimetres are 3 metres?", "3000 mm"),
+    ("fraction", "What is 3/4 + 1/6?", "11/12"),
+    ("percent", "What is 15% of 240?", "36"),
+    ("equation", "Solve 4x - 9 = 31 for x.", "x = 10"),
+    ("system", "Solve x + y = 10 and x - y = 4.", "x = 7, y = 3"),
+    ("word", "A farmer has 56 eggs and packs them into boxes of 8. How many boxes does she fill?", "7"),
+    ("word", "Omar had 85 coins, gave 27 to his sister and found 14 more. How many coins does he have now?", "72"),
+    ("order", "Mia is taller than Ben. Ben is taller than Zoe. Who is the shortest?", "Zoe"),
+    ("truth", "If p is true and q is false, what is p and not q?", "true"),
+    ("rule", "The fan starts when the temperature is above 75 and the door is closed. The temperature is 82 and the door is open. Does the fan start?", "no"),
+    ("json", "Give 17 + 25 as JSON with the key \"sum\".", '{"sum": 42}'),
+    ("refuse", "Who painted the ceiling of that famous chapel?", None),
+)
+
+
+@check
+def twenty_questions_in_other_words_are_answered_with_right_work():
+    refusal = next(problem["answer"] for problem in shipped_problems() if problem["family"] == "refuse")
+    path = problems_file({"split": "own words"}, *({"family": family, "messages": [{"role": "user", "content": question}], "answer": answer or refusal,
+                                                    "key": f"{family}:own {i}"} for i, (family, question, answer) in enumerate(TWENTY)))
+    status, out, err = run("eval", "pocket", "--problems", path, "--failures")
+    assert status == 0, err
+    report = json.loads(run("eval", "pocket", "--problems", path, "--json")[1])
+    assert report["total"]["problems"] == 20 and report["total"]["both"] == 1, out
 
 
 @check

@@ -18,7 +18,7 @@ sys.path.insert(0, str(TRAIN))
 import work  # noqa: E402
 from families import all_families  # noqa: E402
 from generate import make_problem  # noqa: E402
-from phrasings import in_words, load_phrasings  # noqa: E402
+from phrasings import essence, in_words, load_phrasings  # noqa: E402
 from problem import Source, is_held_out  # noqa: E402
 from verify import Wrong, check_statement, evaluate, read_work, verify  # noqa: E402
 
@@ -205,6 +205,11 @@ class Phrasings(unittest.TestCase):
             kinds = load_phrasings(name)
             self.assertGreaterEqual(sum(len(train) for train, _ in kinds.values()), least, name)
             self.assertGreaterEqual(sum(len(test) for _, test in kinds.values()), 12, name)
+
+    def test_differ_by_more_than_signs_and_capitals(self):
+        self.assertEqual(essence("Please solve: {e}"), essence("please solve {e}."))
+        self.assertNotEqual(essence("{a} minus {b}"), essence("{b} minus {a}"))
+        self.assertNotEqual(essence("{e} ="), essence("{e}="))  # without words these are all there is
 
     def test_numbers_in_words(self):
         self.assertEqual([in_words(n) for n in (0, 13, 20, 47)], ["zero", "thirteen", "twenty", "forty-seven"])

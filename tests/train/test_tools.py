@@ -207,7 +207,7 @@ class Tokenizer(unittest.TestCase):
 
     @unittest.skipUnless(importlib.util.find_spec("tokenizers"), "needs the package tokenizers")
     def test_digits_stand_alone_and_text_stays_text(self):
-        from chat import ChatTokenizer, encode
+        from chat import ChatTokenizer
 
         with tempfile.TemporaryDirectory() as folder:
             result = self.run_it(
@@ -221,7 +221,7 @@ class Tokenizer(unittest.TestCase):
             )
             self.assertEqual(list(data["model"]["vocab"].values()), list(range(488)))
             self.assertEqual([token["id"] for token in data["added_tokens"]], list(range(488, 500)))
-            ids, mask = encode(Layout.PROBLEM, tokenizer)
+            ids, mask = tokenizer.encode_all([Layout.PROBLEM])[0]
             self.assertEqual(len(ids), len(mask))
             text = tokenizer.tokenizer.decode(ids, skip_special_tokens=False)
             self.assertEqual(text, "".join(part for part, _ in render(Layout.PROBLEM)))

@@ -22,7 +22,7 @@ try:
     from ops import Layout, NativeOps, PlainOps
     from sambay import Batch, Shape, forward, initial_weights, is_matrix
     from optimizer import Optimizer, orthogonal
-    from train import Trainer, load_recipe, pack
+    from train import Diverged, Progress, Stage, Trainer, load_recipe, pack
 
     MISSING = None
 except ImportError as error:
@@ -42,7 +42,7 @@ def relative(x, y) -> float:
 
 @unittest.skipIf(MISSING, f"needs PyTorch and tokenizers: {MISSING}")
 class Kernels(unittest.TestCase):
-    """Each operation of kernels.cpp against the same in float64.
+    """Each operation of kernels/ against the same in float64.
 
     Results travel as bf16, 8 bits: rounding alone is 2^-9 of each value at most, about 2^-9 / sqrt(3) = 1.1e-3 of the norm; the gradients of
     attention round a second time on the way (the saved averages). 4e-3 leaves a factor of two. float32 results: 1e-4.
@@ -244,14 +244,53 @@ class Runs(unittest.TestCase):
             ({"final_rate": 0.5}, "final_rate"),
             ({"batch_tokens": 3}, "batch_tokens"),
             ({"families": {"add": -1}}, "weights"),
+            ({"families": {"add": float("nan")}}, "add is a number"),
+            ({"rate": "fast"}, "rate is a number"),
+            ({"adam_share": 0}, "adam_share"),
+            ({"decay": -0.1}, "decay"),
+            ({"name": "../a"}, "folder"),
             ({"speed": 3}, "speed"),
         ):
             with self.assertRaisesRegex(ValueError, says):
                 load_recipe(self.recipe("bad", [{**stage, **change}]))
-        with self.assertRaisesRegex(ValueError, "multiple of 4"):
-            load_recipe(self.recipe("bad", [stage], shape={**TINY, "num_hidden_layers": 6}))
+        for stages in ([], [stage, stage]):
+            with self.assertRaisesRegex(ValueError, "each of another name"):
+                load_recipe(self.recipe("bad", stages))
+        for name, value, says in (("num_hidden_layers", 6, "multiple of 4"), ("num_hidden_layers", 0, "positive"), ("num_key_value_heads", 0, "positive")):
+            with self.assertRaisesRegex(ValueError, says):
+                load_recipe(self.recipe("bad", [stage], shape={**TINY, name: value}))
+        (self.folder / "list.json").write_text("[]")
+        with self.assertRaisesRegex(ValueError, "an object"):
+            load_recipe(self.folder / "list.json")
         unknown = self.recipe("unknown", [stage], families={"knitting": 1})
         self.assertIn("knitting", self.train(unknown, self.folder / "unknown", status=2))
+
+    def test_refuses_impossible_options_before_it_trains(self):
+        recipe, out = self.recipe("options", [dict(name="a", tokens=1000, rate=0.01, final_rate=0.0)]), self.folder / "options"
+        for option in ("--threads", "--feeders", "--examine-every", "--examine-count"):
+            self.assertIn(f"{option} is at least 1", self.train(recipe, out, option, "0", status=2))
+        refusals = self.recipe("refusals", [dict(name="a", tokens=1000, rate=0.01, final_rate=0.0)], families={"refuse": 1})
+        self.assertIn("--examine-count", self.train(refusals, out, "--examine-count", "201", status=2))
+        self.assertFalse((out / "a").exists())
+        exported = self.folder / "options-exported"
+        weights = self.folder / "options.safetensors"
+        save_weights(weights, initial_weights(Shape(**TINY), 1))
+        common = ("--recipe", recipe, "--weights", weights, "--tokenizer", self.tokenizer, "--out", exported, "--problems")
+        self.assertIn("at least 1", self.call("export.py", *common, "0", status=2))
+        self.assertIn("only", self.call("export.py", *common, "201", status=1))  # there are 200 questions to refuse
+        self.assertEqual(list(exported.iterdir()), [])
+
+    def test_refuses_a_tokenizer_that_the_weights_were_not_trained_with(self):
+        recipe = self.recipe("own", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])
+        out, other = self.folder / "own", self.folder / "other-tokenizer"
+        self.train(recipe, out)
+        self.call("tokenizer.py", "--vocab", "512", "--problems", "300", "--seed", "2", "--out", other)
+        weights = out / "one" / "model.safetensors"
+        arguments = ("--recipe", recipe, "--tokenizer", other, "--out")
+        self.assertIn("another tokenizer", self.call("train.py", *arguments, self.folder / "own-2", "--start", weights, status=2))
+        self.assertIn("another tokenizer", self.call("export.py", *arguments, self.folder / "own-3", "--weights", weights, status=1))
+        (other / "tokenizer.json").write_text("{}")
+        self.assertIn("not a tokenizer", self.call("train.py", *arguments, self.folder / "own-2", status=2))
 
     def test_refuses_a_tokenizer_of_another_size(self):
         stage = dict(name="a", tokens=1000, rate=0.01, final_rate=0.0)
@@ -264,8 +303,37 @@ class Runs(unittest.TestCase):
         self.train(recipe, out)
         wider = self.recipe("wider", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)], shape={**TINY, "intermediate_size": 96})
         self.assertIn("fc1", self.train(wider, out, status=2))
-        (out / "one" / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not json at all")
-        self.assertIn("not a safetensors file", self.train(recipe, out, status=2))
+
+    def test_refuses_a_damaged_checkpoint(self):
+        shape, path = Shape(**TINY), self.folder / "damaged.safetensors"
+        weights = initial_weights(shape, 1)
+        save_weights(path, weights)
+        whole = path.read_bytes()
+        size = int.from_bytes(whole[:8], "little")
+        header = json.loads(whole[8 : 8 + size])
+        name = "model.final_layernorm.bias"
+
+        def with_header(changed) -> bytes:
+            text = json.dumps(changed).encode()
+            return len(text).to_bytes(8, "little") + text + whole[8 + size :]
+
+        for content, says in (
+            (b"", "not a safetensors file"),
+            (b"\x10\0\0\0\0\0\0\0 not json at all", "not a safetensors file"),
+            (with_header([1]), "not a safetensors file"),
+            (with_header({**header, name: 3}), "not a safetensors file"),
+            (with_header({**header, name: {"shape": [64]}}), "BF16"),
+            (with_header({**header, name: {**header[name], "data_offsets": [0, 2]}}), "128 bytes are needed"),
+            (whole[:-2], "cut off"),
+            (whole[:-2] + b"\xc0\x7f", "NaN"),
+        ):
+            path.write_bytes(content)
+            with self.assertRaisesRegex(ValueError, says):
+                load_weights(path, shape)
+        weights[name][3] = float("inf")
+        with self.assertRaisesRegex(ValueError, name):
+            save_weights(self.folder / "infinite.safetensors", weights)
+        self.assertFalse((self.folder / "infinite.safetensors").exists())
 
     def test_averages_weights_by_their_shares(self):
         recipe = self.recipe("averaged", [dict(name="one", tokens=3000, rate=0.01, final_rate=0.0)])
@@ -292,6 +360,39 @@ class Runs(unittest.TestCase):
         config = json.loads((out / "config.json").read_text())
         (out / "config.json").write_text(json.dumps({**config, "vocab_size": 1024}))
         self.assertIn("1024", self.call("evaluate.py", "--model", out, status=1))
+        (out / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-6}))
+        self.assertIn("layer_norm_eps", self.call("evaluate.py", "--model", out, status=1))
+        self.assertIn("knitting", self.call("evaluate.py", "--model", out, "--family", "knitting", status=1))
+        (out / "card.json").write_text("{}")
+        self.call("export.py", "--recipe", recipe, "--weights", weights, "--tokenizer", self.tokenizer, "--out", out, "--problems", "1")
+        self.assertFalse((out / "card.json").exists())  # it was that of other weights
+
+
+@unittest.skipIf(MISSING, f"needs PyTorch and tokenizers: {MISSING}")
+class Divergence(unittest.TestCase):
+    def progress(self, losses, from_random):
+        progress = Progress(Stage("a", 1000, 0.01, 0.0, 1, {"add": 1}), from_random)
+        for loss in losses:
+            progress.add(torch.tensor(float(loss)))
+        return progress
+
+    def test_is_a_loss_that_is_no_number(self):
+        with self.assertRaisesRegex(Diverged, "'a'"):
+            self.progress([7.0, float("nan")], True).checked(2)
+
+    def test_from_random_weights_is_any_loss_above_the_start(self):
+        self.progress([7.0] * 10 + [6.9] * 200, True).checked(210)
+        with self.assertRaisesRegex(Diverged, "at its start 7"):
+            self.progress([7.0] * 10 + [7.5] * 200, True).checked(210)
+
+    def test_of_trained_weights_leaves_room_for_a_new_rate(self):
+        self.progress([0.01] * 10 + [0.02] * 200, False).checked(210)
+        with self.assertRaises(Diverged):
+            self.progress([0.01] * 10 + [0.05] * 200, False).checked(210)
+
+    def test_is_a_weight_that_is_no_number(self):
+        with self.assertRaisesRegex(Diverged, "fc1 holds NaN"):
+            self.progress([1.0], False).checked_weights({"norm": torch.ones(3), "fc1": torch.tensor([1.0, float("nan")])})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,12 @@ MODULES = tuple(
 @functools.cache
 def all_families() -> dict:
     """Every family's name with the function that makes one problem of it."""
+    return families_of(MODULES)
+
+
+def families_of(modules) -> dict:
+    """The families of these modules. A module that can't be imported raises its error."""
     families = {}
-    for module in MODULES:
+    for module in modules:
         families.update(importlib.import_module(f"families.{module}").FAMILIES)
     return families

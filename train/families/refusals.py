@@ -11,6 +11,7 @@ import random
 import re
 from pathlib import Path
 
+from phrasings import essence
 from problem import HELD_OUT_MARK, Problem, Source
 
 REFUSAL = (
@@ -73,6 +74,7 @@ _WORDS = [word for kind in ("noun", "plural", "adjective", "verb", "other") for 
 _TEST_QUESTIONS = [
     line for line in (PHRASES / "out_of_scope.txt").read_text(encoding="utf-8").splitlines() if line.strip()
 ]
+_TEST_ESSENCES = {essence(line) for line in _TEST_QUESTIONS}
 _NUMBERS = {
     "n": lambda rng: str(rng.randint(2, 99) if rng.random() < 0.5 else rng.randint(100, 9999)),
     "m": lambda rng: str(rng.randint(2, 999)),
@@ -138,6 +140,8 @@ def make_refuse(source: Source) -> Problem:
         key = f"{HELD_OUT_MARK}refuse:{question}"
     else:
         question = training_question(source.rng)
+        while essence(question) in _TEST_ESSENCES:
+            question = training_question(source.rng)
         key = f"refuse:{question}"
     return Problem.ask("refuse", question, REFUSAL_WORK, REFUSAL, [key])
 

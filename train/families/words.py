@@ -10,7 +10,8 @@ import re
 
 import work
 from problem import Problem, Source
-from tales import Story, as_word, tell_tale
+from tale_words import as_word
+from tales import Story, tell_tale
 from plots import tell_plot
 
 TALES_PERCENT = 45  # stories put together from pieces; the others are told whole

@@ -77,14 +77,30 @@ void pin_this_thread(int cpu) {
 }  // namespace
 
 // A generation counter starts the workers, a second counter collects them. Both are waited for with a short
-// spin and then a futex (std::atomic::wait).
+// spin and then a futex (std::atomic::wait). Whoever does a part claims it first.
 struct ThreadPool::Shared {
+  /// One worker's part: the last generation in which somebody took it.
+  struct alignas(64) Claim {
+    std::atomic<uint32_t> generation{0};
+  };
+
+  explicit Shared(int thread_count) : claims(static_cast<size_t>(thread_count)) {}
+
   alignas(64) std::atomic<uint32_t> generation{0};
   alignas(64) std::atomic<int> running{0};
   void (*fn)(void*, int) = nullptr;
   void* context = nullptr;
   std::atomic<bool> stop{false};
+  std::vector<Claim> claims;
   std::vector<std::thread> workers;
+
+  // A call ends when all its parts are done, so every claim stands at the generation before until it is
+  // taken, and a worker that comes too late, even by several calls, finds another number and leaves fn alone.
+  bool take(int part, uint32_t now) {
+    uint32_t before = now - 1;
+    return claims[static_cast<size_t>(part)].generation.compare_exchange_strong(
+        before, now, std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
 
   // Here, not in ~ThreadPool: when the system refuses a thread, those that were made already must end too.
   ~Shared() {
@@ -107,6 +123,7 @@ struct ThreadPool::Shared {
       }
       seen = now;
       if (stop.load(std::memory_order_relaxed)) return;
+      if (!take(index, now)) continue;
       fn(context, index);
       if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
     }
@@ -114,7 +131,7 @@ struct ThreadPool::Shared {
 };
 
 ThreadPool::ThreadPool(int thread_count, bool pin)
-    : shared_(std::make_unique<Shared>()), thread_count_(thread_count) {
+    : shared_(std::make_unique<Shared>(thread_count)), thread_count_(thread_count) {
   int physical = 0;
   const std::vector<int> cores = cores_first(&physical);
   const bool pinned = pin && thread_count > 1 && static_cast<size_t>(thread_count) <= cores.size();
@@ -136,9 +153,14 @@ void ThreadPool::run_erased(void (*fn)(void*, int), void* context) {
   shared_->fn = fn;
   shared_->context = context;
   shared_->running.store(thread_count_ - 1, std::memory_order_relaxed);
-  shared_->generation.fetch_add(1, std::memory_order_release);
+  const uint32_t now = shared_->generation.fetch_add(1, std::memory_order_release) + 1;
   shared_->generation.notify_all();
   fn(context, 0);
+  for (int part = 1; part < thread_count_; part++)
+    if (shared_->take(part, now)) {
+      fn(context, part);
+      shared_->running.fetch_sub(1, std::memory_order_relaxed);
+    }
   int left = shared_->running.load(std::memory_order_acquire);
   for (int i = 0; left != 0 && i < kSpins; i++) {
     pause_briefly();

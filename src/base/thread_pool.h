@@ -9,7 +9,9 @@
 namespace sambay {
 
 /// N threads, the caller being the first, each pinned to its own core. Nothing is allocated per call, and a
-/// call returns when every part is done. Workers spin briefly between calls and then sleep. One thread at a
+/// call returns when every part is done. Workers spin briefly between calls and then sleep. A part that its
+/// worker has not begun when the caller is through with its own is done by the caller: on a machine that is
+/// busy with other programs a call waits for no worker that the system has yet to schedule. One thread at a
 /// time may call run(); calls do not nest.
 class ThreadPool {
  public:
@@ -24,11 +26,12 @@ class ThreadPool {
 
   int thread_count() const { return thread_count_; }
 
-  /// Calls fn(thread_index) once on each thread.
+  /// Calls fn(part) once for each part in [0, thread_count), on as many threads as there are in time: part 0
+  /// and whatever others left on the caller. Parts may not wait for one another.
   template <class F>
   void run(F&& fn) {
     using Fn = std::remove_reference_t<F>;
-    run_erased([](void* f, int thread) { (*static_cast<Fn*>(f))(thread); },
+    run_erased([](void* f, int part) { (*static_cast<Fn*>(f))(part); },
                const_cast<void*>(static_cast<const void*>(&fn)));
   }
 
@@ -39,9 +42,9 @@ class ThreadPool {
     if (count <= 0) return;
     const int64_t grains = (count + grain - 1) / grain;
     if (thread_count_ == 1 || grains == 1) return fn(int64_t{0}, count);
-    run([&](int thread) {
-      const int64_t first = grains * thread / thread_count_ * grain;
-      const int64_t last = grains * (thread + 1) / thread_count_ * grain;
+    run([&](int part) {
+      const int64_t first = grains * part / thread_count_ * grain;
+      const int64_t last = grains * (part + 1) / thread_count_ * grain;
       const int64_t clipped = last < count ? last : count;
       if (first < clipped) fn(first, clipped);
     });

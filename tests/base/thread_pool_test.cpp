@@ -1,7 +1,10 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <time.h>
 
 #include <atomic>
 #include <chrono>
@@ -11,7 +14,7 @@
 namespace sambay {
 namespace {
 
-TEST(ThreadPool, RunsEachThreadOnceIncludingTheCaller) {
+TEST(ThreadPool, RunsEachPartOnceIncludingTheCaller) {
   for (int threads : {1, 2, 3, 7}) {
     ThreadPool pool(threads);
     std::vector<std::atomic<int>> calls(static_cast<size_t>(threads));
@@ -72,9 +75,64 @@ TEST(ThreadPool, ResultsOfOneCallAreVisibleToTheNext) {
   for (int64_t v : values) EXPECT_EQ(v, 2000);
 }
 
+// Parts as their own threads' business: the caller stays in part 0, and so takes no other, until all are
+// there.
+template <class F>
+void run_on_all_threads(ThreadPool& pool, F&& fn) {
+  std::atomic<int> arrived = 0;
+  pool.run([&](int part) {
+    arrived++;
+    while (arrived < pool.thread_count()) std::this_thread::yield();
+    fn(part);
+  });
+}
+
+std::atomic<bool> let_go = false;
+void hold(int) {
+  const timespec moment = {0, 1'000'000};
+  while (!let_go) nanosleep(&moment, nullptr);
+}
+
+TEST(ThreadPool, ThePartOfAWorkerThatDoesNotRunIsDoneByTheCaller) {
+  ThreadPool pool(2, false);
+  pthread_t worker = pthread_self();
+  run_on_all_threads(pool, [&](int part) {
+    if (part == 1) worker = pthread_self();
+  });
+  ASSERT_FALSE(pthread_equal(worker, pthread_self()));
+
+  struct sigaction holding = {}, before = {};
+  holding.sa_handler = hold;
+  ASSERT_EQ(sigaction(SIGUSR1, &holding, &before), 0);
+  let_go = false;
+  ASSERT_EQ(pthread_kill(worker, SIGUSR1), 0);  // as if other programs had its core
+  std::vector<int> calls(2);
+  for (int round = 0; round < 5; round++)
+    pool.run([&](int part) {
+      EXPECT_TRUE(pthread_equal(pthread_self(), worker) == 0);
+      calls[static_cast<size_t>(part)]++;
+    });
+  EXPECT_EQ(calls, (std::vector<int>{5, 5}));
+
+  let_go = true;
+  pthread_t again = pthread_self();
+  run_on_all_threads(pool, [&](int part) {
+    if (part == 1) again = pthread_self();
+  });
+  EXPECT_TRUE(pthread_equal(again, worker));
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST(ThreadPool, EveryPartIsDoneOnceHoweverManyThreadsShareTheCores) {
+  ThreadPool pool(16, false);
+  std::vector<int> calls(16);  // not atomic: two at once would also be a data race
+  for (int round = 0; round < 3000; round++) pool.run([&](int part) { calls[static_cast<size_t>(part)]++; });
+  EXPECT_EQ(calls, std::vector<int>(16, 3000));
+}
+
 std::vector<int> cores_of(ThreadPool& pool) {
   std::vector<int> counts(static_cast<size_t>(pool.thread_count()));
-  pool.run([&](int i) {
+  run_on_all_threads(pool, [&](int i) {
     cpu_set_t set;
     CPU_ZERO(&set);
     sched_getaffinity(0, sizeof set, &set);

@@ -32,9 +32,9 @@ def two_goods(source: Source) -> tuple[str, str]:
     rng = source.rng
     if source.split != "train":
         pair = rng.choice(_TEST)
-    elif (kind := rng.random()) < 0.35:
+    elif (kind := rng.random()) < 0.25:
         pair = rng.choice(_TRAIN)
-    elif kind < 0.75:
+    elif kind < 0.55:
         pair = rng.sample(_ALL, 2)
     else:
         pair = [_unheard_of(rng), _unheard_of(rng) if source.chance(0.5) else rng.choice(_ALL)]

@@ -331,7 +331,7 @@ def parse(arguments):
     parser.add_argument("-t", dest="threads", type=int, default=0, help="threads, each on a core of its own (all cores)")
     parser.add_argument("--rounds", type=int, default=3, help="each round runs every program once (3)")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds that one run may take (3600)")
-    parser.add_argument("--autogroup", type=int, help="write this to /proc/self/autogroup: -19 keeps other sessions' work away (root)")
+    parser.add_argument("--autogroup", type=int, help="write this to /proc/self/autogroup: -19 keeps other logins' work away (root)")
     parser.add_argument("--json", help="also write everything here")
     o = parser.parse_args(arguments)
     free = sorted(os.sched_getaffinity(0))

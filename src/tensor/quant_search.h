@@ -114,7 +114,7 @@ inline ScaleFit fit_levels(const float* x, const float* w, float inverse) {
   return b > 0 ? ScaleFit{a / b, a / b * a} : ScaleFit{};
 }
 
-/// The scale, of either sign, that errs least. `finest` is how finely candidates are spaced, in levels.
+/// The scale, of either sign, that errs least. `spacing` is that of the candidates, in levels.
 template <int N, class Levels>
 inline ScaleFit fit_scale(const float* x, const float* w, float spacing) {
   float largest = 0;

@@ -5,7 +5,7 @@ Python's standard library only. Each check is a function; the last line counts t
 """
 import json, os, pty, random, re, resource, select, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
 
-from harness import CHECKS, CONFIG, GOLDEN, POCKET, PROGRAM, SCRATCH, TOKEN_IDS, check, folder, pocket_gguf, refuses, run
+from harness import CHECKS, CONFIG, GOLDEN, POCKET, PROGRAM, ROOT, SCRATCH, TOKEN_IDS, check, folder, pocket_gguf, refuses, run
 
 # ---- answers ------------------------------------------------------------------------------------------------------
 
@@ -266,6 +266,40 @@ def convert_works_without_a_tokenizer_and_run_then_says_so():
     gguf = os.path.join(SCRATCH, "bare.gguf")
     assert run("convert", os.path.join(GOLDEN, "a_f32"), "-o", gguf, "--type", "f32")[0] == 0
     refuses(3, "run", "-m", gguf, "hi", says="tokenizer")
+
+
+def members(value, free=("metadata", "kinds", "families", "types", "bytes_by_type", "card", "check", "config")):
+    """The names of all members of a JSON value; those of an object whose names are data are left out."""
+    if isinstance(value, list):
+        return set().union(*map(members, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    inner = [members(list(v.values())) if k in ("kinds", "families") else set() if k in free else members(v) for k, v in value.items()]
+    return set(value).union(*inner)
+
+
+@check
+def every_member_of_json_is_documented():
+    with open(os.path.join(ROOT, "docs", "json.md"), encoding="utf-8") as f:
+        parts = dict(part.split("\n", 1) for part in f.read().split("\n## ")[1:])
+    gguf, text = os.path.join(SCRATCH, "documented.gguf"), os.path.join(SCRATCH, "documented.txt")
+    with open(text, "w") as f:
+        f.write("What is 12 + 30? What is 88 + 77? " * 9)
+    for part, arguments in (
+        ("run", ("run", "--json", "What is 3 + 4?")),
+        ("info", ("info", "--json", "--check", pocket_gguf())),
+        ("plan", ("plan", "--json", "--memory", "1G")),
+        ("quantize", ("quantize", POCKET, "-o", gguf, "--type", "q8_0", "--json")),
+        ("compare", ("compare", POCKET, gguf, "--text", text, "--json")),
+        ("eval pocket", ("eval", "pocket", "--family", "add", "--limit", "1", "--json")),
+        ("bench limits", ("bench", "limits", "-r", "1", "--json")),
+    ):
+        status, out, err = run(*arguments)
+        assert status == 0 and (out.count("\n") == 1) == (part != "info"), (part, err)
+        said = set(re.findall(r"`([\w.]+)`", parts[part]))
+        said |= {f"predicted_{name[7:]}" for name in said if name.startswith("prompt_")}
+        missing = members(json.loads(out)) - said
+        assert not missing, f"docs/json.md, {part}: no word of {sorted(missing)}"
 
 
 @check

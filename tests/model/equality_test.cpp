@@ -124,7 +124,9 @@ class Equality : public ::testing::TestWithParam<std::tuple<const CpuKernels*, D
  protected:
   void SetUp() override {
     if (!std::get<0>(GetParam())->supported()) GTEST_SKIP() << "this CPU does not have " << isa();
-    path_ = has_panels() ? test::blocks_model(weights(), is_oracle()) : test::calm_model(weights());
+    const bool has_super_blocks = dtype_info(weights()).block_elems > 32;
+    path_ = has_panels() || has_super_blocks ? test::blocks_model(weights(), is_oracle())
+                                             : test::calm_model(weights());
   }
   std::string isa() const { return std::get<0>(GetParam())->name; }
   DType weights() const { return std::get<1>(GetParam()); }
@@ -144,11 +146,12 @@ class Equality : public ::testing::TestWithParam<std::tuple<const CpuKernels*, D
 };
 
 /// Every plain weight type with every KV type, for the slow oracle each type once; every block type that has
-/// kernels, some with a q8_0 cache too; and one that has none, since those are decoded on the way and share
-/// all the rest.
+/// kernels, for most sets some with a q8_0 cache too; and of those that are decoded on the way, and share all
+/// the rest, one on every set. The best set of this CPU runs everything.
 std::vector<std::tuple<const CpuKernels*, DType, DType>> cases() {
   using enum DType;
   std::vector<std::tuple<const CpuKernels*, DType, DType>> out;
+  bool is_best = true;
   for (const CpuKernels* kernels : compiled_kernels()) {
     const bool is_oracle = kernels == compiled_kernels().back();
     for (DType weights : {f32, f16, bf16})
@@ -160,6 +163,10 @@ std::vector<std::tuple<const CpuKernels*, DType, DType>> cases() {
     if (is_oracle) continue;
     for (DType weights : {q8_0, q4_0, q4_k}) out.emplace_back(kernels, weights, q8_0);  // what people run
     out.emplace_back(kernels, q4_1, f16);
+    if (!is_best || !kernels->supported()) continue;
+    is_best = false;
+    for (DType weights : {q5_k, q6_k}) out.emplace_back(kernels, weights, q8_0);
+    for (DType weights : {q5_0, q5_1, q2_k, q3_k, iq4_nl}) out.emplace_back(kernels, weights, f16);
   }
   return out;
 }
@@ -222,6 +229,31 @@ TEST_P(Equality, AloneEqualsAmongOthersInOneBatch) {
   expect_rows(logits, 0, 90, 1);
   logits = pools.step({{&c, prompt(1, 9)}, {&a, part(91, 49), -2, true}});
   expect_rows(logits, 1, 91, 49);
+}
+
+TEST_P(Equality, EachOfSixtyFourSequencesGetsWhatItGetsAlone) {
+  if (is_oracle()) GTEST_SKIP() << "64 rows, one number at a time";
+  const test::LoadedModel loaded = load(2);
+  constexpr int kSequences = 64;
+  Pools pools(*loaded.model, kv(), kSequences + 1, 64);
+  std::vector<Pools::Sequence> sequences;
+  std::vector<Pools::Part> prompts, next;
+  for (int i = 0; i < kSequences; i++) sequences.push_back(pools.create());
+  const auto ids_of = [](int i) { return prompt(2 + i % 5, 100 + static_cast<uint64_t>(i)); };
+  for (int i = 0; i < kSequences; i++) prompts.push_back({&sequences[static_cast<size_t>(i)], ids_of(i)});
+  pools.step(prompts);
+  for (int i = 0; i < kSequences; i++)
+    next.push_back({&sequences[static_cast<size_t>(i)], prompt(1, 200 + static_cast<uint64_t>(i))});
+  const std::vector<float> together = pools.step(next);
+  const auto vocab = static_cast<std::ptrdiff_t>(loaded.vocab());
+  for (int i : {0, 17, 63}) {
+    std::vector<TokenId> ids = ids_of(i);
+    ids.push_back(prompt(1, 200 + static_cast<uint64_t>(i))[0]);
+    const std::vector<float> alone = loaded.all_logits(ids, 4096);
+    EXPECT_TRUE(same_bits({together.begin() + i * vocab, together.begin() + (i + 1) * vocab},
+                          {alone.end() - vocab, alone.end()}))
+        << "sequence " << i;
+  }
 }
 
 TEST_P(Equality, ResumedFromCopiedBytesEqualsStraight) {

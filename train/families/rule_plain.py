@@ -8,6 +8,8 @@ from storybook import Storybook, capitalised, sections
 
 _PLAIN = Storybook("rule_plain.txt")
 _RAW = {name: lines for (_, name), lines in sections("rule_plain.txt").items()}
+_DONE = dict(line.split(" = ") for line in _RAW["done"])
+_ACTS = dict(line.split(" = ") for line in _RAW["acts"])
 _PROCESSES = [[part.strip() for part in line.split("|")] for line in _RAW["processes"]]
 
 
@@ -193,22 +195,24 @@ def _limit_line(source: Source) -> Problem:
 
 
 def _must(source: Source) -> Problem:
-    """A rule to do something, and whether it must be done now: yes or no."""
+    """A rule to do something, or that a device does it, and whether it must be done now: yes or no."""
     rng = source.rng
     plant = Plant(source)
     orders = [(device, action[1]) for device in DEVICES for action in device.actions if "do not" not in action[1]]
     plant.device, order = rng.choice(orders)
     verb, _, rest = order.partition(f" the {plant.device.name}")
-    done = _RAW["done"]
-    past = dict(line.split(" = ") for line in done).get(verb)
+    past = _DONE.get(verb)
     if past is None:
         return _must(source)
     rule = plant.rule(("", "and", "or", "unless"), (46, 26, 18, 10))
     condition = plant.conditions_in_words(rule)
-    passive = f"{past}{rest}"
-    said = _say(source, "must.rule", c=condition, a=order, d=plant.device.name, done=passive)
+    words = {"c": condition, "a": order, "d": plant.device.name, "done": f"{past}{rest}", "v": f"{verb}{rest}"}
+    kind = "must"
+    if not rest and verb in _ACTS and rng.random() < 0.5:
+        kind, words["vs"] = "acts", _ACTS[verb]
+    said = _say(source, f"{kind}.rule", **words)
     plant.distract()
-    ask = _say(source, "must.ask", a=order, d=plant.device.name, done=passive)
+    ask = _say(source, f"{kind}.ask", **words)
     answer = "yes" if rule.holds() else "no"
     lines = [*rule.lines(), f" {verb}: {answer}"]
     key = f"must|{plant.state_key()}|{rule.key()}>yes|no"
@@ -235,7 +239,7 @@ def _process(source: Source) -> Problem:
 
 
 _MAKERS = (_band, _in_between, _within, _limit_line, _must, _process)
-_SHARES = (24, 16, 14, 14, 18, 14)
+_SHARES = (22, 15, 13, 13, 24, 13)
 
 
 def plain_rule(source: Source) -> Problem:
